@@ -1,0 +1,138 @@
+import type * as Effect from "effect/Effect"
+import type { Frame } from "../serialization/index.ts"
+import type { MailboxClosed, MailboxFull } from "./errors.ts"
+import type { Level, Levels } from "./MailboxBounds.ts"
+import { isDroppable } from "./Overflow.ts"
+import { Ring } from "./Ring.ts"
+import type { SpillQueue } from "./SpillQueue.ts"
+
+/** A frame and the edge it came in by. */
+export interface Delivery {
+  readonly edge: number
+  readonly frame: Frame
+}
+
+/** A sender that waits until its frame is taken. */
+export interface WaitingOffer {
+  readonly frame: Frame
+  readonly resume: (outcome: Effect.Effect<void, MailboxFull | MailboxClosed>) => void
+}
+
+/** What one edge of a mailbox holds: its frames, who waits to add one, and whether its head may be read. */
+export class EdgeQueue {
+  readonly index: number
+  readonly frames = new Ring<Delivery>()
+  items = 0
+  bytes = 0
+  /** The oldest frame was handed out and is not yet worked off. */
+  isInWork = false
+  /** Held back while a barrier is being aligned. */
+  isBlocked = false
+  /** The mailbox counts it among the edges that can be read. */
+  isCounted = false
+  /** It has a place in the mailbox's rotation. */
+  isInRotation = false
+  /** The high mark was reached and the low one not since. */
+  isPressing = false
+  /** Senders in the order in which they began to wait. */
+  readonly waiting: Array<WaitingOffer> = []
+  isServing = false
+  /** What came after `frames` and went to disk; under `spill` only. */
+  spill: SpillQueue | undefined
+  isSpilling = false
+  /** While frames are coming back from `spill`. */
+  readingBack: Promise<void> | undefined
+  /** Lets waiting senders in; made once, because it is handed over for every one of them. */
+  readonly serve: () => void
+  private readonly levels: Levels
+
+  constructor(index: number, levels: Levels, serve: (queue: EdgeQueue) => void) {
+    this.index = index
+    this.levels = levels
+    this.serve = () => serve(this)
+  }
+
+  get isDeliverable(): boolean {
+    return this.frames.length > 0 && !this.isBlocked
+  }
+
+  /** Whether a frame has room. */
+  fits(frame: Frame): boolean {
+    return this.hasRoom(frame, this.frames.length, this.items, this.bytes)
+  }
+
+  /** What may still be added. */
+  get room(): Level {
+    const { full } = this.levels
+    return { frames: full.frames - this.frames.length, items: full.items - this.items, bytes: full.bytes - this.bytes }
+  }
+
+  get isAtHighMark(): boolean {
+    const { high } = this.levels
+    return this.frames.length >= high.frames || this.items >= high.items || this.bytes >= high.bytes
+  }
+
+  get isAtLowMark(): boolean {
+    const { low } = this.levels
+    return this.frames.length <= low.frames && this.items <= low.items && this.bytes <= low.bytes
+  }
+
+  push(frame: Frame): void {
+    this.frames.push({ edge: this.index, frame })
+    this.items += frame.count
+    this.bytes += frame.byteLength
+  }
+
+  shift(): void {
+    this.forget(this.frames.shift()!)
+    this.isInWork = false
+  }
+
+  /** Takes out all that is in memory. */
+  clear(): Array<Delivery> {
+    const all: Array<Delivery> = []
+    for (let delivery = this.frames.first(); delivery !== undefined; delivery = this.frames.first()) {
+      all.push(delivery)
+      this.shift()
+    }
+    return all
+  }
+
+  /**
+   * Drops the fewest oldest frames that give way to `incoming`.
+   *
+   * @returns the dropped frames; `undefined`, and nothing dropped, where even all that may go are too few
+   */
+  makeRoomFor(incoming: Frame): Array<Frame> | undefined {
+    const places: Array<number> = []
+    let frames = this.frames.length
+    let items = this.items
+    let bytes = this.bytes
+    for (let i = this.isInWork ? 1 : 0; i < this.frames.length && !this.hasRoom(incoming, frames, items, bytes); i++) {
+      const { frame } = this.frames.at(i)!
+      if (!isDroppable(frame)) continue
+      places.push(i)
+      frames--
+      items -= frame.count
+      bytes -= frame.byteLength
+    }
+    if (!this.hasRoom(incoming, frames, items, bytes)) return undefined
+    // Each removal moves the later places down by one.
+    return places.map((place, removed) => {
+      const delivery = this.frames.removeAt(place - removed)!
+      this.forget(delivery)
+      return delivery.frame
+    })
+  }
+
+  /** Whether a frame has room beside so much. One that is larger than the bounds has, if it is alone: else it could never pass. */
+  private hasRoom(frame: Frame, frames: number, items: number, bytes: number): boolean {
+    const { full } = this.levels
+    return frames === 0 || (frames < full.frames && items + frame.count <= full.items && bytes + frame.byteLength <= full.bytes)
+  }
+
+  private forget({ frame }: Delivery): void {
+    this.items -= frame.count
+    this.bytes -= frame.byteLength
+  }
+}

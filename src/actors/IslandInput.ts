@@ -1,0 +1,55 @@
+import type * as Effect from "effect/Effect"
+import type { ActorFailure } from "./errors.ts"
+import type { ActorNode } from "./Shell.ts"
+
+/** Where an island's items come from: a mailbox or a synchronous source. */
+export interface IslandInput {
+  /** Nodes of its own that come before the stages. */
+  readonly nodes: ReadonlyArray<ActorNode>
+  /** Whether it stops between two slices when the actor is paused, and not only between two frames. */
+  readonly isSource: boolean
+  /** Gets ready for a life. */
+  readonly open: () => void
+  /**
+   * Brings in what is next: items, loaded into the island, or a signal, dealt with. Called only when everything that it
+   * brought before is worked off.
+   */
+  readonly next: (island: IslandDriver) => InputState
+  /** Waits until `next` may give more than `nothing`. */
+  readonly wait: () => Effect.Effect<void, unknown>
+  readonly drain: (island: IslandDriver) => void
+  readonly entered: () => ReadonlyArray<number>
+  readonly snapshot: (island: IslandDriver) => unknown
+  readonly restore: (snapshot: unknown) => void
+}
+
+/**
+ * `items` were loaded; a `signal` was dealt with; there is `nothing` to be had before `wait` comes back; what comes next
+ * has to wait until the calls under way have come back (`unsettled`); the input has `ended`; or it failed.
+ */
+export type InputState = "items" | "signal" | "nothing" | "unsettled" | "ended" | ActorFailure
+
+/** What an input may ask of the actor that runs the island. */
+export interface IslandDriver {
+  readonly chain: {
+    readonly isSettled: boolean
+    readonly position: number
+    readonly inputLeft: () => ReadonlyArray<unknown>
+    readonly cutShort: () => number
+  }
+  /** How many items are worth bringing in at once. */
+  readonly nextSlice: number
+  /** Begins with `items[from]` up to `items[to]`. */
+  readonly load: (items: ReadonlyArray<unknown>, from: number, to: number, bytes: number) => void
+  /** Hands on everything so far, and the signal behind it. */
+  readonly passOn: (kind: "watermark" | "barrier" | "directive", value: unknown) => ActorFailure | undefined
+  /** Makes frames of the output so far. */
+  readonly frameOutput: () => ActorFailure | undefined
+  readonly hasBarrier: boolean
+  /** A barrier that was ordered, to be passed on between two items. */
+  readonly takeBarrier: () => string | number | undefined
+  /** How much of the input has been read. */
+  readonly progress: (done: number, total: number | undefined, isLast: boolean) => void
+  /** The input's own node failed. */
+  readonly inputFailure: (cause: unknown, reason: "item" | "upstream", item?: number, isFinal?: boolean) => ActorFailure
+}

@@ -1,0 +1,151 @@
+import * as Effect from "effect/Effect"
+import { type Frame, FrameEncoder, type FrameKind, type LineBlock, UnencodableValue } from "../serialization/index.ts"
+import type { MailboxClosed, MailboxFull } from "./errors.ts"
+import type { Mailbox } from "./Mailbox.ts"
+
+/** Where the output of an actor goes: an input of another actor's mailbox. */
+export interface ActorOutput {
+  readonly mailbox: Pick<Mailbox<any>, "offerNow" | "offer">
+  readonly edge: number
+}
+
+export interface FrameLimits {
+  readonly items: number
+  readonly bytes: number
+}
+
+/**
+ * The sending side of an actor: makes frames of items and hands each to all receivers.
+ *
+ * A frame is encoded once, also for several receivers. It stays here until every one of them has taken it, and each one
+ * is marked in the very step in which it took it, so that whoever is interrupted in between offers it to the others only.
+ *
+ * **Backpressure** `flush` says false while a receiver has no room; then wait for `room`.
+ * **Bounds** the frames of what was encoded at once: of one batch, or one frame and a signal.
+ */
+export class OutputPort {
+  frames = 0
+  items = 0
+  bytes = 0
+  private readonly outputs: ReadonlyArray<ActorOutput>
+  private readonly encoder: FrameEncoder
+  private readonly limits: FrameLimits
+  private readonly waiting: Array<Frame> = []
+  /** Which outputs have taken the first waiting frame. */
+  private readonly taken: Array<boolean>
+  /** Follows the size of the frames, to guess how many items fit into the next one. */
+  private bytesPerItem = firstGuess
+
+  constructor(stream: string, outputs: ReadonlyArray<ActorOutput>, limits: FrameLimits) {
+    this.outputs = outputs
+    this.encoder = new FrameEncoder({ stream })
+    this.limits = limits
+    this.taken = outputs.map(() => false)
+  }
+
+  /** How many items make a full frame. */
+  get fullFrame(): number {
+    return Math.max(1, Math.min(this.limits.items, Math.floor(this.limits.bytes / this.bytesPerItem)))
+  }
+
+  get isWaiting(): boolean {
+    return this.waiting.length > 0
+  }
+
+  /**
+   * Encodes `items[from]` up to `items[to]` in frames within the limits.
+   *
+   * **Fails** (throws) with `UnencodableValue` with the item's `index`; the frames before it are made, none with it.
+   */
+  encode(items: ReadonlyArray<unknown>, from: number, to: number, time: number): void {
+    if (this.outputs.length === 0) return
+    while (from < to) {
+      const count = Math.min(this.fullFrame, to - from)
+      const frame = this.encodeSome(items, from, from + count, time)
+      from += frame.count
+      this.add(frame)
+    }
+  }
+
+  /** Frames of lines within the limits, without decoding them here. */
+  encodeLines(lines: LineBlock, time: number): void {
+    if (this.outputs.length === 0) return
+    const { lineEnds } = lines
+    for (let from = 0, start = 0; from < lineEnds.length;) {
+      let to = Math.min(from + this.limits.items, lineEnds.length)
+      if (lineEnds[to - 1]! - start > this.limits.bytes) {
+        to = from + 1
+        while (lineEnds[to]! - start <= this.limits.bytes) to++
+      }
+      this.add(this.encoder.encodeLines(lines, from, to, time))
+      start = lineEnds[to - 1]! + 1
+      from = to
+    }
+  }
+
+  signal(kind: Exclude<FrameKind, "data">, time: number, value?: unknown): void {
+    if (this.outputs.length > 0) this.add(this.encoder.signal(kind, time, value))
+  }
+
+  /** Hands over what is waiting, as far as there is room. @returns whether nothing waits any more */
+  flush(): boolean {
+    for (let frame = this.waiting[0]; frame !== undefined; frame = this.waiting[0]) {
+      for (let i = 0; i < this.outputs.length; i++) {
+        const { edge, mailbox } = this.outputs[i]!
+        if (!this.taken[i]!) this.taken[i] = mailbox.offerNow(edge, frame)
+      }
+      if (this.taken.includes(false)) return false
+      this.next()
+    }
+    return true
+  }
+
+  /** Waits until the first receiver that has not taken the first frame takes it. */
+  get room(): Effect.Effect<void, MailboxFull | MailboxClosed> {
+    const frame = this.waiting[0]
+    const index = this.taken.indexOf(false)
+    if (frame === undefined || index < 0) return Effect.void
+    const { edge, mailbox } = this.outputs[index]!
+    return Effect.map(mailbox.offer(edge, frame), () => {
+      this.taken[index] = true
+      if (!this.taken.includes(false)) this.next()
+    })
+  }
+
+  private add(frame: Frame): void {
+    this.waiting.push(frame)
+    this.frames++
+    this.items += frame.count
+    this.bytes += frame.byteLength
+  }
+
+  private next(): void {
+    this.waiting.shift()
+    this.taken.fill(false)
+  }
+
+  private encodeSome(items: ReadonlyArray<unknown>, from: number, to: number, time: number): Frame {
+    for (;;) {
+      let frame: Frame
+      try {
+        frame = this.encoder.encode(items, from, to, time)
+      } catch (error) {
+        // What stands before it is no worse for it.
+        if (!(error instanceof UnencodableValue) || error.index === undefined || error.index <= from) throw error
+        to = error.index
+        continue
+      }
+      const each = frame.byteLength / frame.count
+      this.bytesPerItem = this.frames === 0 || each > this.bytesPerItem ? each : this.bytesPerItem * 0.75 + each * 0.25
+      if (frame.byteLength <= this.limits.bytes * tolerance || frame.count === 1) return frame
+      // Items grew all of a sudden. Nothing has seen this frame, so its number is free again.
+      this.encoder.sequence--
+      to = from + Math.min(frame.count - 1, this.fullFrame)
+    }
+  }
+}
+
+/** Small enough that a first frame of large items is noticed before it is huge. */
+const firstGuess = 1024
+/** A frame may be this much larger than the limit before it is made again with fewer items. */
+const tolerance = 1.25

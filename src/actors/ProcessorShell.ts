@@ -1,0 +1,398 @@
+import * as Effect from "effect/Effect"
+import { UnencodableValue } from "../serialization/index.ts"
+import type { ActorDefinition } from "./Actor.ts"
+import { Chain, waiting } from "./Chain.ts"
+import { ActorFailure } from "./errors.ts"
+import { broken, failed, spent, suspended } from "./IslandWriter.ts"
+import { Mode } from "./Lifecycle.ts"
+import type { IslandDriver, IslandInput } from "./IslandInput.ts"
+import { LastFailure, type StageFailure } from "./LastFailure.ts"
+import { MailboxInput } from "./MailboxInput.ts"
+import { OffloadDecision } from "./OffloadDecision.ts"
+import { isTurnOver, leastBudget, nextTurn, oldestOutputMs, Pace, progressMs } from "./Pace.ts"
+import { type ActorNode, Shell } from "./Shell.ts"
+import { SourceInput } from "./SourceInput.ts"
+import { firstOf, settled, type Wait, watched } from "./Waiting.ts"
+
+/**
+ * An island as an actor: items in, from a mailbox or a synchronous source; through the stages; out as frames, unless
+ * its last stage is a sink.
+ *
+ * Its life is `turn`, a plain loop that works until it has to wait and then says for what. All it knows stands in
+ * fields, and nothing can interrupt plain code, so a life that is ended while it waits has lost nothing.
+ *
+ * A frame leaves the mailbox when its items are worked off. Output that waits for its frame to fill up, and items that
+ * are under way in a window, stand in this actor's position then.
+ *
+ * **Fairness** slices of half a millisecond; the event loop gets its turn after 4 ms. A single call of a function that
+ * takes longer can't be cut: such a function belongs into the worker pool.
+ * **Bounds** beside the mailbox: the items of one frame, the output for one frame, the windows of concurrent stages.
+ */
+export class ProcessorShell extends Shell implements IslandDriver {
+  chain: Chain
+  private readonly input: IslandInput
+  private readonly pace = new Pace()
+  private readonly offload: OffloadDecision
+  private readonly lastFailure = new LastFailure<StageFailure>()
+  /** There may be work for the chain even though no input is loaded. */
+  private isStirred = false
+  /** When the oldest output came that has no frame yet; -1 without any. */
+  private pendingSince = -1
+  private isEnding = false
+  private isOver = false
+  /** Nodes of the input that have been completed, and the stage whose end is being worked off. */
+  private completed = 0
+  private endingStage = -1
+  private barriers: Array<string | number> = []
+  private lastProgress = 0
+
+  constructor(definition: ActorDefinition) {
+    const input = "mailbox" in definition.input ? new MailboxInput(definition.input) : new SourceInput(definition.input.source)
+    super(definition, [...input.nodes, ...definition.stages])
+    this.input = input
+    this.chain = Chain.make(definition.stages, definition)
+    this.offload = new OffloadDecision(definition)
+  }
+
+  protected live(isOpen: Effect.Effect<void>): Effect.Effect<void, ActorFailure> {
+    return Effect.suspend(() => {
+      try {
+        this.input.open()
+      } catch (cause) {
+        return Effect.fail(this.failure({ node: this.nodes[0]!, reason: "node", cause }))
+      }
+      this.tryAgain()
+      return Effect.andThen(isOpen, this.loop)
+    })
+  }
+
+  private readonly loop: Effect.Effect<void, ActorFailure> = Effect.suspend(() => {
+    const wait = this.turn()
+    return wait === undefined ? Effect.void : Effect.flatMap(wait, () => this.loop)
+  })
+
+  /** Works until it has to wait. @returns what for; undefined at the end */
+  private turn(): Wait | undefined {
+    this.isStirred = true
+    for (;;) {
+      this.obey()
+      if (!this.output.flush()) return this.awaitRoom
+      if (this.isOver) return undefined
+      const isPaused = this.lifecycle.mode === Mode.paused
+      const now = this.now()
+      if (this.chain.nextTimer() <= now && this.chain.fireDue(now)) this.isStirred = true
+
+      if (this.isStirred || (this.chain.hasInput && !(isPaused && this.input.isSource))) {
+        const started = performance.now()
+        if (isTurnOver(started)) {
+          const problem = this.frameOutput()
+          if (problem) return Effect.fail(problem)
+          if (!this.output.flush()) continue
+          return this.waitFor("busy", nextTurn)
+        }
+        const wait = this.slice(now, started, isPaused && this.input.isSource ? 0 : this.pace.slice)
+        if (wait) return wait
+        continue
+      }
+
+      const wait = this.chain.hasInput ? this.rest("order") : this.isEnding ? this.end(now) : this.bringIn(isPaused)
+      if (wait) return wait
+    }
+  }
+
+  /** Everything that was brought in is worked off: brings in what is next. */
+  private bringIn(isPaused: boolean): Wait | undefined {
+    if (this.pendingSince >= 0 && performance.now() - this.pendingSince > oldestOutputMs) {
+      const problem = this.frameOutput()
+      if (problem) return Effect.fail(problem)
+    }
+    if (isPaused) return this.rest("order")
+    const state = this.input.next(this)
+    if (state instanceof ActorFailure) return Effect.fail(state)
+    if (state === "ended") this.isEnding = true
+    if (state === "nothing") return this.rest("input")
+    return state === "unsettled" ? this.rest("calls") : undefined
+  }
+
+  /** Lets the chain work for one slice. @returns what to wait for, if anything */
+  private slice(now: number, started: number, limit: number): Wait | undefined {
+    const moved = this.offload.decide(this.chain, this.pace.msPerItem)
+    if (moved) {
+      // The output of the old chain stays behind otherwise.
+      const problem = this.frameOutput()
+      if (problem) return Effect.fail(problem)
+      this.chain = moved
+    }
+    const { chain } = this
+    this.isStirred = false
+    const before = chain.position
+    const budget = Math.max(leastBudget, limit)
+    const outcome = chain.advance(limit, now, budget)
+    const ended = performance.now()
+    this.pace.worked(chain.position - before + (outcome === spent ? budget : 0), ended - started)
+
+    const { output } = chain
+    if (output.outCount > 0 && this.pendingSince < 0) this.pendingSince = ended
+    if (output.outCount >= this.output.fullFrame) {
+      const problem = this.frameOutput()
+      if (problem) return Effect.fail(problem)
+    }
+    switch (outcome) {
+      case suspended:
+        return this.awaitCall(chain.stopped.cause as PromiseLike<unknown>)
+      case failed: {
+        const problem = this.failedOn()
+        return problem && Effect.fail(problem)
+      }
+      case broken:
+        return this.crash()
+      case waiting:
+        return this.rest("calls")
+      case spent:
+        this.isStirred = true
+    }
+    return undefined
+  }
+
+  /** The call of the item that stopped is asynchronous: what is done goes out before it is awaited. */
+  private awaitCall(thenable: PromiseLike<unknown>): Wait {
+    const island = this.chain.stopped
+    let problem: ActorFailure | undefined
+    const outcome = settled(
+      watched(thenable),
+      (value) => island.resumeWith(value),
+      (error) => {
+        island.failWith(error)
+        problem = this.failedOn()
+      }
+    )
+    const wait = Effect.suspend(() => this.waitFor("idle", outcome))
+    const framing = this.frameOutput()
+    if (framing) return Effect.fail(framing)
+    const out = this.output.flush() ? wait : Effect.andThen(this.awaitOutput, wait)
+    return Effect.flatMap(out, () => (problem ? Effect.fail(problem) : Effect.void))
+  }
+
+  /** Nothing to do: everything that is done goes out, then it waits for an order or for input, and for calls and timers. */
+  private rest(also: "order" | "input" | "calls"): Wait | undefined {
+    const problem = this.frameOutput()
+    if (problem) return Effect.fail(problem)
+    this.chain.flush()
+    if (!this.output.flush()) return undefined
+    const waits: Array<Wait> = []
+    if (also === "order") waits.push(this.orders.awaitControl)
+    if (also === "input") {
+      waits.push(Effect.mapError(this.input.wait(), (cause) => this.failure({ node: this.nodes[0]!, reason: "node", cause })))
+    }
+    for (const { wants, window } of this.chain.awaited) {
+      waits.push(
+        Effect.callback<void>((resume) => {
+          const withdraw = window.wait(wants, () => resume(Effect.void))
+          return Effect.sync(withdraw)
+        })
+      )
+    }
+    const timer = this.chain.nextTimer()
+    if (timer < Infinity) waits.push(Effect.sleep(Math.max(0, timer - this.now())))
+    if (waits.length === 0) {
+      throw new Error(`${this.address} would wait for nothing (${also}): something is under way that no call, timer or input will end`)
+    }
+    // What went out must not be kept alive by an actor that waits.
+    this.chain.output.out.length = 0
+    return this.waitFor("idle", firstOf(waits))
+  }
+
+  /** The input has ended: the stages end one after the other, each one after what its predecessor still emitted. */
+  private end(now: number): Wait | undefined {
+    while (this.completed < this.input.nodes.length) {
+      const wait = this.complete(this.input.nodes[this.completed++]!)
+      if (wait) return wait
+    }
+    if (this.endingStage >= 0) {
+      const node = this.definition.stages[this.endingStage]!
+      this.endingStage = -1
+      const wait = this.complete(node)
+      if (wait) return wait
+    }
+    const stage = this.chain.startEnd(now)
+    if (stage === undefined) return this.rest("calls")
+    this.endingStage = stage
+    this.isStirred = true
+    if (stage >= 0) return undefined
+    const problem = this.frameOutput()
+    if (problem) return Effect.fail(problem)
+    this.output.signal("end", now)
+    this.isOver = true
+    return undefined
+  }
+
+  /** The orders that came in. Pausing and draining stand in the lifecycle already; the message only wakes. */
+  private obey(): void {
+    while (this.orders.controlLength > 0) {
+      const order = this.orders.takeControl()
+      if (order?.type === "barrier") this.barriers.push(order.subject!)
+    }
+    if (this.lifecycle.mode === Mode.draining) this.input.drain(this)
+  }
+
+  // What the input asks for: see `IslandDriver`.
+
+  get hasBarrier(): boolean {
+    return this.barriers.length > 0
+  }
+
+  takeBarrier(): string | number | undefined {
+    return this.barriers.shift()
+  }
+
+  passOn(kind: "watermark" | "barrier" | "directive", value: unknown): ActorFailure | undefined {
+    const problem = this.frameOutput()
+    if (problem) return problem
+    if (kind === "barrier") this.definition.onBarrier?.(value, this.snapshot())
+    this.output.signal(kind, this.now(), value)
+    return undefined
+  }
+
+  load(items: ReadonlyArray<unknown>, from: number, to: number, bytes: number): void {
+    this.metrics.framesIn++
+    this.metrics.itemsIn += to - from
+    this.metrics.bytesIn += bytes
+    this.chain.load(items, from, to)
+  }
+
+  get nextSlice(): number {
+    return this.pace.slice
+  }
+
+  progress(done: number, total: number | undefined, isLast: boolean): void {
+    const now = this.now()
+    if (!isLast && now - this.lastProgress < progressMs) return
+    this.lastProgress = now
+    this.definition.services.progress(this.address, done, total, "items")
+  }
+
+  inputFailure(cause: unknown, reason: "item" | "upstream", item?: number, isFinal = false): ActorFailure {
+    return this.failure({ node: this.nodes[0]!, reason, cause, isFinal, ...(item === undefined ? {} : { item }) })
+  }
+
+  /** A function failed on an item. @returns the end of this life, unless the policy says to go on */
+  private failedOn(): ActorFailure | undefined {
+    const { chain } = this
+    const stage = chain.stoppedStage
+    const { failure } = chain
+    if (failure?.isOfItem === false) {
+      return this.failure({ node: this.definition.stages[stage]!, reason: "node", cause: failure.cause })
+    }
+    const { cause, value } = failure ?? chain.stopped
+    return this.failItem({ kind: "stage", stage, value, cause })
+  }
+
+  /** Code of ours threw: no policy is asked, the supervisor decides. But an item that ends life after life is put aside, whoever is to blame. */
+  private crash(): Wait {
+    const { stopped, stoppedItem: item, stoppedPlace, stoppedStage: stage, stoppedValue: value } = this.chain
+    this.tallyOf(this.nodeOf(stage)).failed++
+    this.lastFailure.note(stoppedPlace, { kind: "stage", stage, item, value, cause: stopped.cause })
+    return Effect.die(stopped.cause)
+  }
+
+  private failItem(failed: Omit<StageFailure, "item">): ActorFailure | undefined {
+    const { cause, kind, stage } = failed
+    const node = this.nodeOf(stage)
+    const tally = this.tallyOf(node)
+    tally.failed++
+    if (this.definition.policies[stage] === "skip") {
+      tally.skipped++
+      this.leaveOut(kind)
+      return undefined
+    }
+    const { output, stoppedItem, stoppedPlace } = this.chain
+    // Where nothing has moved since the last failure it is the same item again.
+    const place = kind === "stage" ? stoppedPlace : `output ${output.entered.at(-1)! - output.outCount}`
+    const item = kind === "stage" ? stoppedItem : output.originOf(0)
+    const attempts = this.lastFailure.note(place, { ...failed, item })
+    return this.failure({ node, reason: "item", item, attempts, cause })
+  }
+
+  /** A new life begins where the last one failed: with the item again, or without it when it has ended too many. */
+  private tryAgain(): void {
+    const answer = this.lastFailure.answer()
+    if (answer?.isGivenUp === true) {
+      this.putAside(this.nodeOf(answer.failed.stage), answer.failed, answer.attempts)
+      this.leaveOut(answer.failed.kind)
+      return
+    }
+    if (answer) this.tallyOf(this.nodeOf(answer.failed.stage)).retried++
+    this.chain.retry()
+  }
+
+  private leaveOut(kind: StageFailure["kind"]): void {
+    if (kind === "stage") {
+      this.chain.skip()
+      this.isStirred = true
+    } else {
+      this.chain.output.dropOutput(1)
+    }
+  }
+
+  /** The node of a stage; before the first stage (-1) it is the one that the items come from. */
+  private nodeOf(stage: number): ActorNode {
+    return this.nodes[Math.max(0, this.input.nodes.length + stage)]!
+  }
+
+  /** Makes frames of the output so far. @returns a failure where a value can't be encoded and its policy is to fail */
+  frameOutput(): ActorFailure | undefined {
+    const { output } = this.chain
+    this.pendingSince = -1
+    while (output.outCount > 0) {
+      try {
+        this.output.encode(output.out, 0, output.outCount, this.now())
+        output.outCount = 0
+      } catch (cause) {
+        if (!(cause instanceof UnencodableValue) || cause.index < 0) throw cause
+        // Those before it are in frames.
+        output.dropOutput(cause.index)
+        const problem = this.failItem({ kind: "output", stage: this.definition.stages.length - 1, value: output.out[0], cause })
+        if (problem) return problem
+      }
+    }
+    return undefined
+  }
+
+  protected override frameRest(): void {
+    // Of values that can't be encoded the first one has been reported; those behind it are lost with the actor.
+    while (this.frameOutput() !== undefined) this.leaveOut("output")
+  }
+
+  protected entered(): ReadonlyArray<number> {
+    return [...this.input.entered(), ...this.chain.entered()]
+  }
+
+  protected override counters(node: number): Readonly<Record<string, number>> {
+    const stage = node - this.input.nodes.length
+    return this.definition.stages[stage]?.counters?.(this.chain.stateOf(stage)!) ?? {}
+  }
+
+  protected override underWay(): number {
+    // What was taken in and not begun; of a mailbox it waits there.
+    const notBegun = this.input.isSource ? this.input.entered()[0]! - this.chain.entered()[0]! : 0
+    return this.chain.underWay + notBegun
+  }
+
+  protected override abandon(): void {
+    this.chain.abandon()
+  }
+
+  result(): unknown {
+    return this.chain.output.sinkResult()
+  }
+
+  snapshot(): unknown {
+    return { input: this.input.snapshot(this), islands: this.chain.islands.map((island) => island.snapshot()) }
+  }
+
+  restore(snapshot: unknown): void {
+    const { input, islands } = snapshot as { readonly input: unknown; readonly islands: ReadonlyArray<never> }
+    this.input.restore(input)
+    this.chain.islands.forEach((island, index) => island.restore(islands[index]!))
+  }
+}

@@ -1,0 +1,205 @@
+import * as Effect from "effect/Effect"
+import { decodeFrame, type Frame, signalValue } from "../serialization/index.ts"
+import type { ActorDefinition, ActorOrder } from "./Actor.ts"
+import { type ActorFailure, ItemFailure } from "./errors.ts"
+import { LastFailure } from "./LastFailure.ts"
+import { Mode } from "./Lifecycle.ts"
+import type { Mailbox } from "./Mailbox.ts"
+import type { AsyncSink, AsyncSinkSpec } from "./NodeSpec.ts"
+import { Shell } from "./Shell.ts"
+
+/**
+ * An asynchronous sink as an actor: it takes a frame when it is ready for one and releases it once it is written.
+ *
+ * A life opens the sink at the position that the last complete write left behind and writes the frame in work again
+ * from the item behind that. So nothing is written twice where the sink goes back to its position; where it can't, the
+ * items of one write may be.
+ *
+ * **Stopping** without `finish` the scope's closing discards what was written.
+ */
+export class SinkShell extends Shell {
+  private readonly spec: AsyncSinkSpec
+  private readonly mailbox: Mailbox<ActorOrder>
+  private position: unknown
+  /** The items of the frame in work, and how many of them are done with. */
+  private items: Array<unknown> | undefined
+  private next = 0
+  private edge = 0
+  private written = 0
+  private readonly ended: Array<boolean>
+  private readonly aligned: Array<boolean>
+  private readonly lastFailure = new LastFailure()
+  private isFinished = false
+  private finished: unknown
+
+  constructor(definition: ActorDefinition, spec: AsyncSinkSpec, input: { readonly mailbox: Mailbox<ActorOrder>; readonly edges: number }) {
+    if (definition.stages.length > 0 || definition.outputs.length > 0) {
+      throw new Error(`${spec.capability} at ${definition.address} is an actor of its own, without stages and outputs.`)
+    }
+    super(definition, [spec])
+    this.spec = spec
+    this.mailbox = input.mailbox
+    this.ended = Array.from({ length: input.edges }, () => false)
+    this.aligned = Array.from({ length: input.edges }, () => false)
+  }
+
+  protected live(isOpen: Effect.Effect<void>): Effect.Effect<void, ActorFailure> {
+    const { address, services } = this.definition
+    return Effect.scoped(
+      Effect.flatMap(this.guard(Effect.suspend(() => this.spec.open({ address, services, position: this.position }))), (sink) =>
+        Effect.andThen(
+          isOpen,
+          Effect.suspend(() => this.loop(sink))
+        )
+      )
+    )
+  }
+
+  private loop(sink: AsyncSink): Effect.Effect<void, ActorFailure> {
+    this.tryAgain()
+    const step: Effect.Effect<void, ActorFailure> = Effect.suspend(() => {
+      while (this.orders.controlLength > 0) this.orders.takeControl()
+      if (this.isFinished) return Effect.void
+      if (this.items) return Effect.andThen(this.write(sink, this.items), step)
+      if (!this.ended.includes(false)) return Effect.andThen(this.finish(sink), step)
+      if (this.lifecycle.mode === Mode.paused) return Effect.andThen(this.waitFor("idle", this.orders.awaitControl), step)
+      const delivery = this.mailbox.peek()
+      if (delivery === undefined) return Effect.andThen(this.waitFor("idle", this.guard(this.mailbox.awaitWork)), step)
+      const failure = this.take(delivery.edge, delivery.frame, sink)
+      return failure ? Effect.fail(failure) : step
+    })
+    return step
+  }
+
+  private take(edge: number, frame: Frame, sink: AsyncSink): ActorFailure | undefined {
+    switch (frame.kind) {
+      case "data":
+        this.items = decodeFrame(frame)
+        this.next = 0
+        this.edge = edge
+        this.metrics.framesIn++
+        this.metrics.itemsIn += frame.count
+        this.metrics.bytesIn += frame.byteLength
+        return undefined
+      case "barrier":
+        this.aligned[edge] = true
+        this.mailbox.release(edge)
+        this.mailbox.blockEdge(edge)
+        this.passAligned(signalValue(frame), sink)
+        return undefined
+      case "end":
+        this.ended[edge] = true
+        this.mailbox.release(edge)
+        return undefined
+      case "error": {
+        const cause = signalValue(frame)
+        this.mailbox.release(edge)
+        return this.failure({ node: this.spec, reason: "upstream", cause, isFinal: true })
+      }
+      default:
+        this.mailbox.release(edge)
+        return undefined
+    }
+  }
+
+  private write(sink: AsyncSink, items: ReadonlyArray<unknown>): Effect.Effect<void, ActorFailure> {
+    const rest = this.next === 0 ? items : items.slice(this.next)
+    return Effect.matchEffect(this.waitFor("busy", sink.write(rest)), {
+      onSuccess: () => this.noteWritten(rest.length, sink),
+      onFailure: (cause) => {
+        if (!(cause instanceof ItemFailure)) return Effect.fail(this.failure({ node: this.spec, reason: "node", cause }))
+        const failure = this.failItem(cause, sink)
+        return failure ? Effect.fail(failure) : Effect.void
+      }
+    })
+  }
+
+  /** In the same step as the end of the write. */
+  private noteWritten(count: number, sink: AsyncSink): Effect.Effect<void> {
+    this.next += count
+    this.written += count
+    this.position = sink.position()
+    this.releaseIfDone()
+    return Effect.void
+  }
+
+  private failItem({ cause, index }: ItemFailure, sink: AsyncSink): ActorFailure | undefined {
+    this.next += index
+    this.written += index
+    this.position = sink.position()
+    const [tally] = this.metrics.stages
+    tally!.failed++
+    if (this.definition.policies[0] === "skip") {
+      tally!.skipped++
+      this.leaveOut()
+      return undefined
+    }
+    const item = this.metrics.itemsIn - this.items!.length + this.next + 1
+    const attempts = this.lastFailure.note(String(item), { item, value: this.items![this.next], cause })
+    return this.failure({ node: this.spec, reason: "item", item, attempts, cause })
+  }
+
+  /** A new life begins with the item that ended the last one, or without it when it has ended too many. */
+  private tryAgain(): void {
+    const answer = this.lastFailure.answer()
+    if (answer?.isGivenUp === false) this.tallyOf(this.spec).retried++
+    if (answer?.isGivenUp !== true) return
+    this.putAside(this.spec, answer.failed, answer.attempts)
+    this.leaveOut()
+  }
+
+  private leaveOut(): void {
+    this.next++
+    this.releaseIfDone()
+  }
+
+  private releaseIfDone(): void {
+    if (this.items === undefined || this.next < this.items.length) return
+    this.items = undefined
+    this.mailbox.release(this.edge)
+  }
+
+  private passAligned(barrier: unknown, sink: AsyncSink): void {
+    if (!this.aligned.every((isAligned, edge) => isAligned || this.ended[edge]!)) return
+    this.position = sink.position()
+    this.definition.onBarrier?.(barrier, this.snapshot())
+    this.aligned.forEach((isAligned, edge) => {
+      if (isAligned) this.mailbox.unblockEdge(edge)
+    })
+    this.aligned.fill(false)
+  }
+
+  private finish(sink: AsyncSink): Effect.Effect<void, ActorFailure> {
+    return Effect.flatMap(this.guard(sink.finish), (result) => {
+      this.finished = result
+      this.isFinished = true
+      return this.complete(this.spec) ?? Effect.void
+    })
+  }
+
+  private guard<A, R>(effect: Effect.Effect<A, unknown, R>): Effect.Effect<A, ActorFailure, R> {
+    return Effect.mapError(effect, (cause) => this.failure({ node: this.spec, reason: "node", cause }))
+  }
+
+  protected override underWay(): number {
+    return this.items === undefined ? 0 : this.items.length - this.next
+  }
+
+  protected entered(): ReadonlyArray<number> {
+    return [this.metrics.itemsIn, this.written]
+  }
+
+  result(): unknown {
+    return this.finished
+  }
+
+  snapshot(): unknown {
+    return { position: this.position, ended: [...this.ended] }
+  }
+
+  restore(snapshot: unknown): void {
+    const { ended, position } = snapshot as { readonly position: unknown; readonly ended: ReadonlyArray<boolean> }
+    this.position = position
+    ended.forEach((value, edge) => (this.ended[edge] = value))
+  }
+}

@@ -1,0 +1,147 @@
+import type * as Effect from "effect/Effect"
+import type { InputState, IslandDriver, IslandInput } from "./IslandInput.ts"
+import type { AsyncSourceSpec, SyncSource, SyncSourceSpec } from "./NodeSpec.ts"
+import { mostAttempts } from "./LastFailure.ts"
+import { settled, watched } from "./Waiting.ts"
+
+/**
+ * A synchronous source at the head of an island. Items are taken only when those before them are worked off.
+ *
+ * A source that has its items in an array is not pulled: its position is the number of items worked off.
+ */
+export class SourceInput implements IslandInput {
+  readonly nodes: ReadonlyArray<SyncSourceSpec>
+  readonly isSource = true
+  private readonly spec: SyncSourceSpec
+  private source: SyncSource | undefined
+  private taken = 0
+  private readonly pulled: Array<unknown> = []
+  private pulling: PromiseLike<number> | undefined
+  /** What a promised pull came to, until `next` takes it. */
+  private arrived: { readonly count: number } | { readonly error: unknown } | undefined
+  private failures = 0
+  private isDone = false
+  private isDrained = false
+  private restored: SourcePosition | undefined
+
+  constructor(spec: SyncSourceSpec | AsyncSourceSpec) {
+    if (spec.kind !== "sync-source")
+      throw new Error(`${spec.capability} is an asynchronous source: it has an actor of its own, without stages.`)
+    this.spec = spec
+    this.nodes = [spec]
+  }
+
+  open(): void {
+    if (this.source !== undefined) return
+    const source = this.spec.open()
+    if (this.restored && !source.items) source.seek(this.restored.position)
+    this.source = source
+  }
+
+  next(island: IslandDriver): InputState {
+    if (island.hasBarrier) {
+      if (!island.chain.isSettled) return "unsettled"
+      return island.passOn("barrier", island.takeBarrier()) ?? "signal"
+    }
+    const source = this.source!
+    if (this.restored) return this.loadRestored(island, this.restored)
+    if (this.isDone || (this.isDrained && !this.pulling && !this.arrived)) {
+      island.progress(this.taken, source.total, true)
+      return "ended"
+    }
+    return source.items ? this.loadMore(island, source.items) : this.pull(island, source)
+  }
+
+  wait(): Effect.Effect<void> {
+    return settled(
+      this.pulling!,
+      (count) => this.arrive({ count: count as number }),
+      (error) => this.arrive({ error })
+    )
+  }
+
+  drain(island: IslandDriver): void {
+    if (this.isDrained) return
+    this.isDrained = true
+    // Items that a generator has given are accepted; those of a collection that were not begun are not.
+    if (this.source?.items) this.taken -= island.chain.cutShort()
+  }
+
+  entered(): ReadonlyArray<number> {
+    return [this.taken]
+  }
+
+  snapshot(island: IslandDriver): SourcePosition {
+    const left = this.source?.items ? [] : island.chain.inputLeft()
+    return { taken: this.source?.items ? island.chain.position : this.taken, position: this.source?.position(), left }
+  }
+
+  restore(snapshot: unknown): void {
+    this.restored = snapshot as SourcePosition
+    this.taken = this.restored.taken
+  }
+
+  private loadRestored(island: IslandDriver, { left }: SourcePosition): InputState {
+    this.restored = undefined
+    if (this.source!.items || left.length === 0) return "signal"
+    island.load(left, 0, left.length, 0)
+    return "items"
+  }
+
+  private loadMore(island: IslandDriver, items: ReadonlyArray<unknown>): InputState {
+    const from = this.taken
+    const to = Math.min(items.length, from + portion)
+    if (to > from) island.load(items, from, to, 0)
+    this.isDone = to === items.length
+    this.taken = to
+    // Last, so that whatever becomes of the report, what is counted as taken is loaded.
+    island.progress(from, items.length, false)
+    return to > from ? "items" : "signal"
+  }
+
+  private pull(island: IslandDriver, source: SyncSource): InputState {
+    if (this.pulling) return "nothing"
+    let { arrived } = this
+    this.arrived = undefined
+    if (arrived === undefined) {
+      this.pulled.length = 0
+      try {
+        const count = source.pull(this.pulled, Math.min(island.nextSlice, mostPulled))
+        if (typeof count !== "number") {
+          this.pulling = watched(count)
+          return "nothing"
+        }
+        arrived = { count }
+      } catch (error) {
+        arrived = { error }
+      }
+    }
+    // Its position is where it was, so it can't be passed over: when it goes on failing, that is the end.
+    if ("error" in arrived) return island.inputFailure(arrived.error, "item", this.taken + 1, ++this.failures >= mostAttempts)
+    this.failures = 0
+    if (arrived.count === 0) {
+      this.isDone = true
+      return "signal"
+    }
+    island.load(this.pulled, 0, arrived.count, 0)
+    this.taken += arrived.count
+    island.progress(this.taken, source.total, false)
+    return "items"
+  }
+
+  private arrive(outcome: NonNullable<SourceInput["arrived"]>): void {
+    this.pulling = undefined
+    this.arrived = outcome
+  }
+}
+
+interface SourcePosition {
+  readonly taken: number
+  readonly position: unknown
+  /** Items that were pulled and not worked off. */
+  readonly left: ReadonlyArray<unknown>
+}
+
+/** Of an array, after how many items barriers and drains are looked at. */
+const portion = 8192
+const mostPulled = 512

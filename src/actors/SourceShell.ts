@@ -1,0 +1,196 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { UnencodableValue } from "../serialization/index.ts"
+import type { ActorDefinition } from "./Actor.ts"
+import type { ActorFailure } from "./errors.ts"
+import { LastFailure } from "./LastFailure.ts"
+import { Mode } from "./Lifecycle.ts"
+import type { AsyncSource, AsyncSourceSpec, SourceBatch } from "./NodeSpec.ts"
+import { Shell } from "./Shell.ts"
+
+/**
+ * An asynchronous source as an actor: it reads when everything that it read before has been taken.
+ *
+ * A life opens the source at the position that the last batch left behind, so a batch is emitted once, whenever a life
+ * ends: what was read and not yet taken stands in the output, which outlives the life.
+ *
+ * **Backpressure** no read begins while a receiver has no room: it holds one batch at most.
+ * **Stopping** interrupting a read loses nothing; the scope closes what was opened.
+ */
+export class SourceShell extends Shell {
+  private readonly spec: AsyncSourceSpec
+  /** What this life has opened. */
+  private source: AsyncSource | undefined
+  private position: unknown
+  /** A batch that is not all in frames yet, and how far it is. */
+  private batch: SourceBatch | undefined
+  private next = 0
+  private readonly lastFailure = new LastFailure()
+  private isDone = false
+  private hasEnded = false
+  private barriers: Array<string | number> = []
+  private reading: Fiber.Fiber<void, ActorFailure> | undefined
+
+  constructor(definition: ActorDefinition, spec: AsyncSourceSpec) {
+    if (definition.stages.length > 0)
+      throw new Error(`${spec.capability} at ${definition.address} is an actor of its own: its stages belong into the next one.`)
+    super(definition, [spec])
+    this.spec = spec
+  }
+
+  protected live(isOpen: Effect.Effect<void>): Effect.Effect<void, ActorFailure> {
+    const { address, services } = this.definition
+    return Effect.scoped(
+      Effect.flatMap(this.guard(Effect.suspend(() => this.spec.open({ address, services, position: this.position }))), (source) =>
+        Effect.andThen(
+          isOpen,
+          Effect.suspend(() => {
+            this.source = source
+            const failure = this.tryAgain()
+            return failure ? Effect.fail(failure) : this.loop(source)
+          })
+        )
+      )
+    )
+  }
+
+  private loop(source: AsyncSource): Effect.Effect<void, ActorFailure> {
+    const step: Effect.Effect<void, ActorFailure> = Effect.suspend(() => {
+      this.obey()
+      if (!this.output.flush()) return Effect.andThen(this.awaitRoom, step)
+      if (this.hasEnded) return Effect.void
+      if (this.isDone || this.lifecycle.mode === Mode.draining) return Effect.andThen(this.end(), step)
+      const isPaused = this.lifecycle.mode === Mode.paused
+      return Effect.andThen(this.waitFor("idle", isPaused ? this.orders.awaitControl : this.nextBatch(source)), step)
+    })
+    return step
+  }
+
+  /** Reads until there is a batch, or an order: a read that is interrupted loses nothing. */
+  private nextBatch(source: AsyncSource): Effect.Effect<void, ActorFailure> {
+    // The batch is noted in the very step in which it is there, so that no interruption comes between.
+    const read = Effect.flatMap(this.guard(source.read), (batch) => this.take(batch, source))
+    return Effect.flatMap(Effect.forkChild(read, { startImmediately: true }), (reading) => {
+      this.reading = reading
+      return Effect.flatMap(Fiber.await(reading), (exit) => {
+        this.reading = undefined
+        return Exit.hasInterrupts(exit) ? Effect.void : exit
+      })
+    })
+  }
+
+  protected override hear(): void {
+    this.reading?.interruptUnsafe()
+  }
+
+  /** From now on the batch is ours: the next read goes on behind it, in this life or another. */
+  private take(batch: SourceBatch | null, source: AsyncSource): Effect.Effect<void, ActorFailure> {
+    if (batch === null) {
+      this.isDone = true
+      return Effect.void
+    }
+    this.position = source.position()
+    this.metrics.framesIn++
+    this.metrics.itemsIn += "block" in batch ? batch.lineEnds.length : batch.items.length
+    this.metrics.bytesIn += batch.bytes ?? 0
+    this.batch = batch
+    this.next = 0
+    const failure = this.encode(batch)
+    return failure ? Effect.fail(failure) : Effect.void
+  }
+
+  /** Makes frames of the rest of the batch. @returns a failure where an item can't be encoded and its policy is to fail */
+  private encode(batch: SourceBatch): ActorFailure | undefined {
+    for (;;) {
+      try {
+        if ("block" in batch) this.output.encodeLines(batch, this.now())
+        else this.output.encode(batch.items, this.next, batch.items.length, this.now())
+        this.batch = undefined
+        return undefined
+      } catch (cause) {
+        const [tally] = this.metrics.stages
+        tally!.failed++
+        if ("block" in batch || !(cause instanceof UnencodableValue)) return this.failure({ node: this.spec, reason: "node", cause })
+        // The items before it are in frames.
+        this.next = cause.index
+        if (this.definition.policies[0] === "skip") {
+          tally!.skipped++
+          this.next++
+          continue
+        }
+        const item = this.metrics.itemsIn - batch.items.length + this.next + 1
+        const failed = { item, value: batch.items[this.next], cause }
+        if (this.definition.failures === "restart" && this.isSpent) {
+          this.putAside(this.spec, failed, 1)
+          this.next++
+          continue
+        }
+        const attempts = this.lastFailure.note(String(item), failed)
+        return this.failure({ node: this.spec, reason: "item", item, attempts, cause })
+      }
+    }
+  }
+
+  /** A new life: what is left of the batch comes first, without an item that has ended too many. */
+  private tryAgain(): ActorFailure | undefined {
+    const answer = this.lastFailure.answer()
+    if (answer?.isGivenUp === false) this.tallyOf(this.spec).retried++
+    if (answer?.isGivenUp === true) {
+      this.putAside(this.spec, answer.failed, answer.attempts)
+      this.next++
+    }
+    return this.batch && this.encode(this.batch)
+  }
+
+  private end(): Effect.Effect<void, ActorFailure> {
+    const ended = Effect.sync(() => {
+      this.output.signal("end", this.now())
+      this.hasEnded = true
+    })
+    const told = this.complete(this.spec)
+    return told ? Effect.andThen(told, ended) : ended
+  }
+
+  private obey(): void {
+    while (this.orders.controlLength > 0) {
+      const order = this.orders.takeControl()
+      if (order?.type === "barrier") this.barriers.push(order.subject!)
+    }
+    for (const barrier of this.barriers.splice(0)) {
+      this.definition.onBarrier?.(barrier, this.snapshot())
+      this.output.signal("barrier", this.now(), barrier)
+    }
+  }
+
+  /** Whether no other life could go on with what this one has opened. */
+  private get isSpent(): boolean {
+    return this.source?.isRepeatable?.() === false
+  }
+
+  private guard<A, R>(effect: Effect.Effect<A, unknown, R>): Effect.Effect<A, ActorFailure, R> {
+    return Effect.mapError(effect, (cause) => this.failure({ node: this.spec, reason: "node", cause, isFinal: this.isSpent }))
+  }
+
+  protected entered(): ReadonlyArray<number> {
+    return [this.metrics.itemsIn, this.output.items]
+  }
+
+  protected override underWay(): number {
+    return this.batch !== undefined && "items" in this.batch ? this.batch.items.length - this.next : 0
+  }
+
+  result(): unknown {
+    return undefined
+  }
+
+  snapshot(): unknown {
+    return { position: this.position, isDone: this.isDone }
+  }
+
+  restore(snapshot: unknown): void {
+    const { isDone, position } = snapshot as { readonly position: unknown; readonly isDone: boolean }
+    this.position = position
+    this.isDone = isDone
+  }
+}

@@ -1,0 +1,33 @@
+export type { Actor, ActorDefinition, ActorOrder, ActorSnapshot, QuarantinedItem, StageSnapshot } from "./Actor.ts"
+export type { Activity } from "./ActorMetrics.ts"
+export { type ControlMessage } from "./ControlLane.ts"
+export { type Delivery } from "./EdgeQueue.ts"
+export { ActorFailure, InvalidMailboxBounds, ItemFailure, MailboxClosed, MailboxFull, SpillFailure } from "./errors.ts"
+export { handleLifecycle, type HandleEvent } from "./handle.machine.ts"
+export { type LifecycleEvent } from "./lifecycle.machine.ts"
+export { Lifecycle, lifecycleEvents, type LifecycleListener, Mode, type ModeName } from "./Lifecycle.ts"
+export { Mailbox } from "./Mailbox.ts"
+export { makeActor } from "./makeActor.ts"
+export { type MailboxBounds } from "./MailboxBounds.ts"
+export { type MailboxOptions } from "./MailboxOptions.ts"
+export { type MailboxStats, type Tally } from "./MailboxStats.ts"
+export type { ActorOutput, FrameLimits } from "./OutputPort.ts"
+export { type Overflow } from "./Overflow.ts"
+export type {
+  AsyncSink,
+  AsyncSinkSpec,
+  AsyncSource,
+  AsyncSourceSpec,
+  Concurrency,
+  NodeObservers,
+  NodeSpec,
+  OpenContext,
+  SourceBatch,
+  StageNames,
+  StageSpec,
+  StateBound,
+  SyncSource,
+  SyncSourceSpec
+} from "./NodeSpec.ts"
+export type { FileAccess, StreamServices } from "./StreamServices.ts"
+export { SpillDirectory, type SpillOptions, sweepSpill } from "./SpillDirectory.ts"

@@ -1,0 +1,163 @@
+import type * as Effect from "effect/Effect"
+import type { FileAccess, NodeSpec } from "../actors/index.ts"
+import type { OptionsOf, OptionSpecs } from "./Option.ts"
+import type { ProgramStore } from "./control/ProgramStore.ts"
+import type { StreamHandle } from "./StreamHandle.ts"
+import type { StreamValue } from "./StreamValue.ts"
+
+/** What a capability touches outside of its own memory. A policy grants these. */
+export type CapabilityEffect =
+  | ":fs.read"
+  | ":fs.write"
+  | ":network"
+  | ":db"
+  | ":queue"
+  | ":mcp"
+  | ":clock"
+  | ":env"
+  | ":print"
+
+/**
+ * One capability: its id, options and semantics in one place. Validation, the reference page, the builder method, the
+ * command line's listing and tool descriptions all come from it.
+ */
+export type Capability = StreamCapability | ControlCapability
+
+interface Described {
+  /** Without the leading colon: `stream.filter`. */
+  readonly id: string
+  /** One sentence. */
+  readonly summary: string
+  /** The section of the specification. */
+  readonly spec: string
+  readonly options: OptionSpecs
+  readonly effects: ReadonlyArray<CapabilityEffect>
+  /** An expression that runs as it stands. */
+  readonly example: string
+  /** The paragraphs of the reference page that its options do not tell: semantics under stress. */
+  readonly notes: ReadonlyArray<string>
+}
+
+/** A capability that is a node of a graph. Calling it gives a stream value, or a handle where the call consumes it. */
+export interface StreamCapability extends Described {
+  readonly kind: "source" | "operator" | "sink"
+  /** The first argument: a stream, or a value that joins the options under this name. */
+  readonly subject: Subject
+  /** Options that hold further streams, in the order of the node's inputs (after a stream as subject). */
+  readonly streams: ReadonlyArray<string>
+  /** Callbacks that receive items or the result: with one of them the call starts the stream. */
+  readonly consuming: ReadonlyArray<string>
+  /** Options that the short form `(stream.map s f)` takes by position, after the stream. */
+  readonly short: ReadonlyArray<string>
+  /** Consumes as soon as it is called, whatever callbacks it has. */
+  readonly startsAtOnce: boolean
+  /** Emits exactly one item, at the normal end: the result of the pipeline that it ends. Options can make the difference. */
+  readonly single: (options: Readonly<Record<string, unknown>>) => boolean
+  readonly order: string
+  readonly delivery: string
+  readonly backpressure: string
+  /** Paths and peers that the options name, to be checked against the policy before anything runs. */
+  readonly touches: (options: Readonly<Record<string, unknown>>) => ReadonlyArray<Touch>
+  /** Why the node can't be fused, as `explain` words it; from the options, since some make the difference. */
+  readonly boundary: (options: Readonly<Record<string, unknown>>) => string | undefined
+  /** What the node does. Several stages are one node still: they run in this order, in one actor. */
+  readonly node: (options: Readonly<Record<string, unknown>>, input: NodeInput) => ReadonlyArray<NodeSpec>
+}
+
+export interface NodeInput {
+  /** Whether the node's (first) input gives exactly one item, at its end. */
+  readonly single: boolean
+}
+
+export type Subject =
+  | { readonly is: "none" }
+  | { readonly is: "stream"; readonly optional?: boolean }
+  | { readonly is: "value"; readonly name: string }
+
+export type Touch =
+  | { readonly effect: ":fs.read" | ":fs.write"; readonly path: string }
+  | { readonly effect: ":network"; readonly host: string }
+
+/** A capability that does something at once and gives its result: pausing a stream, printing a line. */
+export interface ControlCapability extends Described {
+  readonly kind: "control"
+  /** Argument names for messages and the reference page. */
+  readonly arguments: ReadonlyArray<string>
+  readonly perform: (args: ReadonlyArray<unknown>, context: CallContext) => unknown
+}
+
+/** What a control capability may use of the host. */
+export interface CallContext {
+  /** Starts a stream and hands out its handle. */
+  readonly start: (stream: StreamValue, options?: { readonly cold?: boolean }) => StreamHandle
+  /** Starts a stream whose items are collected: they are the handle's result. */
+  readonly collect: (stream: StreamValue) => StreamHandle
+  /** A stream value of a value that counts as a stream: a collection, a handle without a consumer. */
+  readonly asStream: (value: unknown) => StreamValue | undefined
+  /** A promise where the reader of the lines is behind. */
+  readonly print: (line: string) => unknown
+  /** How a value prints: strings as they are. */
+  readonly show: (value: unknown) => string
+  readonly now: () => number
+  /** Where `(log …)` goes: the host's log, not the program's output. */
+  readonly log: (line: string) => unknown
+  /** Completes after so many milliseconds of the host's clock. */
+  readonly sleep: (milliseconds: number) => Promise<void>
+  readonly files: FileAccess
+  /** Runs an effect of a service, such as a look at a file. */
+  readonly perform: <A>(effect: Effect.Effect<A, unknown>) => Promise<A>
+  /** What the program keeps under names; gone when it ends. */
+  readonly store: ProgramStore
+}
+
+interface StreamDefinition<Specs extends OptionSpecs> {
+  readonly id: string
+  readonly summary: string
+  readonly spec: string
+  readonly kind: StreamCapability["kind"]
+  readonly subject?: Subject
+  readonly streams?: ReadonlyArray<string & keyof Specs>
+  readonly consuming?: ReadonlyArray<string & keyof Specs>
+  readonly short?: ReadonlyArray<string & keyof Specs>
+  readonly startsAtOnce?: boolean
+  readonly single?: (options: OptionsOf<Specs>) => boolean
+  readonly options: Specs
+  readonly effects?: ReadonlyArray<CapabilityEffect>
+  readonly order: string
+  readonly delivery: string
+  readonly backpressure: string
+  readonly example: string
+  readonly notes?: ReadonlyArray<string>
+  readonly touches?: (options: OptionsOf<Specs>) => ReadonlyArray<Touch>
+  readonly boundary?: (options: OptionsOf<Specs>) => string | undefined
+  readonly node: (options: OptionsOf<Specs>, input: NodeInput) => NodeSpec | ReadonlyArray<NodeSpec>
+}
+
+/** Defines a capability that is a node of a graph; see `StreamCapability` for what each field means. */
+export const defineCapability = <const Specs extends OptionSpecs>(definition: StreamDefinition<Specs>): StreamCapability => {
+  const typed = <Args extends ReadonlyArray<unknown>, Out>(f: (options: OptionsOf<Specs>, ...rest: Args) => Out) =>
+    f as unknown as (options: Readonly<Record<string, unknown>>, ...rest: Args) => Out
+  const node = typed(definition.node)
+  return {
+    subject: definition.kind === "source" ? { is: "none" } : { is: "stream" },
+    streams: [],
+    consuming: [],
+    short: [],
+    startsAtOnce: false,
+    effects: [],
+    notes: [],
+    ...definition,
+    single: typed(definition.single ?? (() => false)),
+    touches: typed(definition.touches ?? (() => [])),
+    boundary: typed(definition.boundary ?? (() => undefined)),
+    node: (options, input) => {
+      const made = node(options, input)
+      return "kind" in made ? [made as NodeSpec] : (made as ReadonlyArray<NodeSpec>)
+    }
+  }
+}
+
+/** Defines a capability that acts at once. */
+export const defineControl = (
+  definition: Omit<ControlCapability, "kind" | "options" | "effects" | "notes"> & Partial<Pick<ControlCapability, "effects" | "notes">>
+): ControlCapability => ({ kind: "control", options: {}, effects: [], notes: [], ...definition })

@@ -1,0 +1,146 @@
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { ItemPolicy } from "../scheduler/index.ts"
+import { isKeyword } from "../serialization/index.ts"
+import type { StreamCapability } from "./Capability.ts"
+import { commonOptions } from "./commonOptions.ts"
+import { InvalidCall, shown } from "./errors.ts"
+import { type OptionSpecs, structOf } from "./Option.ts"
+import { StreamValue } from "./StreamValue.ts"
+
+/** Turns a value into a stream where a stream is expected: a stream value, a collection, a handle not yet started. */
+export type AsStream = (value: unknown) => StreamValue | undefined
+
+export interface DecodedCall {
+  readonly value: StreamValue
+  /** The consuming callback that the call has, if any: an option's name. */
+  readonly consumes: ReadonlyArray<string>
+}
+
+/**
+ * Reads the arguments of a call: a subject where the capability has one, then at most one map of options.
+ *
+ * **Fails** by throwing `InvalidCall`, which names the option, what it expects, what it got and the nearest known name.
+ */
+export const decodeCall = (capability: StreamCapability, args: ReadonlyArray<unknown>, asStream: AsStream): DecodedCall => {
+  const { rest, subject } = takeSubject(capability, args, asStream)
+  if (rest.length > 1) throw new InvalidCall(capability.id, `takes at most one map of options, but ${rest.length} arguments are left.`)
+  const written = readMap(capability, rest[0])
+
+  if (subject.options !== undefined) Object.assign(written, subject.options)
+  const specs = specsOf(capability)
+  for (const name of Object.keys(written)) {
+    if (!Object.hasOwn(specs, name)) throw InvalidCall.unknownOption(capability.id, name, Object.keys(specs))
+  }
+  const inputs: Array<StreamValue> = subject.stream === undefined ? [] : [subject.stream]
+  for (const name of capability.streams) {
+    // `nil` is an option that was left out, as everywhere.
+    if (written[name] === undefined || written[name] === null) {
+      delete written[name]
+      continue
+    }
+    if (subject.stream !== undefined) {
+      throw new InvalidCall(capability.id, `was given its stream twice: as the first argument and as :${name}.`, name)
+    }
+    inputs.push(streamOption(capability, name, written[name], asStream))
+    delete written[name]
+  }
+  if (capability.kind !== "source" && inputs.length === 0) {
+    throw new InvalidCall(capability.id, `needs a stream: ${whereTheStreamGoes(capability)}.`)
+  }
+  const options = decodeOptions(capability, specs, written)
+  if (options["overflow"] !== undefined && options["buffer-size"] === undefined) {
+    throw new InvalidCall(capability.id, "has :overflow but no :buffer-size; give the mailbox a size in items.", "overflow")
+  }
+  const onFailure = (options["on-failure"] ?? "fail") as ItemPolicy
+  return {
+    value: new StreamValue(capability, options, inputs, onFailure),
+    consumes: capability.consuming.filter((name) => options[name] !== undefined)
+  }
+}
+
+/** All options of a capability, its own and the common ones; streams among them included. */
+export const specsOf = (capability: StreamCapability): OptionSpecs => {
+  const known = specsCache.get(capability)
+  if (known !== undefined) return known
+  const made = { ...capability.options, ...commonOptions(capability.kind) }
+  specsCache.set(capability, made)
+  return made
+}
+
+const specsCache = new WeakMap<StreamCapability, OptionSpecs>()
+const decoders = new WeakMap<StreamCapability, (options: unknown) => Result.Result<any, Schema.SchemaError>>()
+
+const takeSubject = (
+  capability: StreamCapability,
+  args: ReadonlyArray<unknown>,
+  asStream: AsStream
+): { readonly subject: { stream?: StreamValue; options?: Record<string, unknown> }; readonly rest: ReadonlyArray<unknown> } => {
+  const { subject } = capability
+  if (subject.is === "none") return { subject: {}, rest: args }
+  const first = args[0]
+  if (subject.is === "value") {
+    if (args.length === 0) throw new InvalidCall(capability.id, `needs its first argument, the ${subject.name}.`)
+    return { subject: { options: { [subject.name]: first } }, rest: args.slice(1) }
+  }
+  const stream = isOptionsMap(first) ? undefined : asStream(first)
+  if (stream !== undefined) return { subject: { stream }, rest: args.slice(1) }
+  if (subject.optional === true && (args.length === 0 || isOptionsMap(first))) return { subject: {}, rest: args }
+  throw new InvalidCall(capability.id, `needs a stream as its first argument, but got ${shown(first)}.`)
+}
+
+const streamOption = (capability: StreamCapability, name: string, value: unknown, asStream: AsStream): StreamValue => {
+  const stream = asStream(value)
+  if (stream === undefined) throw new InvalidCall(capability.id, `expects :${name} to be a stream or a collection, but got ${shown(value)}.`, name)
+  return stream
+}
+
+const whereTheStreamGoes = (capability: StreamCapability): string => {
+  const options = capability.streams.map((name) => `:${name}`).join(" or ")
+  if (capability.subject.is !== "stream") return `give it as ${options}`
+  return options === "" ? "give it as the first argument" : `give it as the first argument or as ${options}`
+}
+
+const isOptionsMap = (value: unknown): boolean =>
+  value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype
+
+/** The map's entries under plain names. A copy, since the caller's value is immutable. */
+const readMap = (capability: StreamCapability, map: unknown): Record<string, unknown> => {
+  if (map === undefined || map === null) return {}
+  if (map instanceof Map) {
+    return Object.fromEntries([...map].map(([key, value]) => [isKeyword(key) ? key.name : String(key), value]))
+  }
+  if (!isOptionsMap(map)) throw new InvalidCall(capability.id, `takes a map of options, but got ${shown(map)}.`)
+  return { ...(map as Record<string, unknown>) }
+}
+
+const decodeOptions = (capability: StreamCapability, specs: OptionSpecs, written: Record<string, unknown>): Record<string, unknown> => {
+  for (const [name, spec] of Object.entries(specs)) {
+    if (written[name] === null && !spec.required && spec.type !== "any value") delete written[name]
+    if (spec.required && !(name in written) && !capability.streams.includes(name)) {
+      throw new InvalidCall(capability.id, `needs :${name} (${spec.type}): ${spec.description}.`, name)
+    }
+  }
+  let decode = decoders.get(capability)
+  if (decode === undefined) {
+    const own = Object.fromEntries(Object.entries(specs).filter(([name]) => !capability.streams.includes(name)))
+    decode = Schema.decodeUnknownResult(structOf(own) as unknown as Schema.Codec<unknown>)
+    decoders.set(capability, decode)
+  }
+  const decoded = decode(written)
+  if (Result.isSuccess(decoded)) return decoded.success
+  throw explain(capability, specs, written, decoded.failure)
+}
+
+/** Puts the schema's finding into the words of the program: which option, what it expects, what it got. */
+const explain = (capability: StreamCapability, specs: OptionSpecs, written: Record<string, unknown>, error: Schema.SchemaError): InvalidCall => {
+  const at = /at \["([^"]+)"\]/.exec(error.message)?.[1]
+  const spec = at === undefined ? undefined : specs[at]
+  if (at === undefined || spec === undefined) return new InvalidCall(capability.id, `has a wrong option: ${error.message}`)
+  const expected = /^(?:SchemaError\()?Expected ([^\n]*)/.exec(error.message)?.[1] ?? spec.type
+  return new InvalidCall(
+    capability.id,
+    `expects :${at} to be ${expected}, but got ${shown(written[at])} (${spec.type}: ${spec.description}).`,
+    at
+  )
+}

@@ -1,0 +1,27 @@
+export { asStream } from "./asStream.ts"
+export { type BuiltGraph, buildGraph, givesOneItem } from "./buildGraph.ts"
+export {
+  type CallContext,
+  type Capability,
+  type CapabilityEffect,
+  type ControlCapability,
+  defineCapability,
+  defineControl,
+  type StreamCapability,
+  type Touch
+} from "./Capability.ts"
+export { commonOptions, type OverflowName } from "./commonOptions.ts"
+export { whyInline } from "./concurrency.ts"
+export { decodeCall, type DecodedCall, specsOf } from "./decodeCall.ts"
+export { BoundExceeded, HandleMisuse, InvalidCall, InvalidResult, shown, UnknownCapability } from "./errors.ts"
+export { FileFailure, MalformedFile, UnwritableValue } from "./files/errors.ts"
+export { forEach } from "./composition/for-each.ts"
+export { builtins, Marketplace } from "./marketplace.ts"
+export { nearest } from "./nearest.ts"
+export { type OptionSpec, type OptionSpecs, parseByteSize } from "./Option.ts"
+export { fromCollection, isCollection } from "./sources/from-collection.ts"
+export { ProgramStore } from "./control/ProgramStore.ts"
+export { fromIterable } from "./sources/from-iterable.ts"
+export { type HandleReport, type HandleStatus, StreamHandle } from "./StreamHandle.ts"
+export { StreamValue } from "./StreamValue.ts"
+export { toCollection } from "./aggregation/to-collection.ts"

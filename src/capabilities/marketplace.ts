@@ -1,0 +1,73 @@
+import { batch } from "./aggregation/batch.ts"
+import { groupBy } from "./aggregation/group-by.ts"
+import { reduce } from "./aggregation/reduce.ts"
+import { toCollection } from "./aggregation/to-collection.ts"
+import type { Capability } from "./Capability.ts"
+import { forEach } from "./composition/for-each.ts"
+import { pipeline } from "./composition/pipeline.ts"
+import { preludeCapabilities } from "./control/prelude.ts"
+import { println } from "./control/println.ts"
+import { awaitResult, cancel, create, pause, resume, status } from "./control/streams.ts"
+import { UnknownCapability } from "./errors.ts"
+import { fileRead } from "./files/file-read.ts"
+import { fileWrite } from "./files/file-write.ts"
+import { distinct } from "./processing/distinct.ts"
+import { filter } from "./processing/filter.ts"
+import { map } from "./processing/map.ts"
+import { fromCollection } from "./sources/from-collection.ts"
+import { fromIterable } from "./sources/from-iterable.ts"
+import { generate } from "./sources/generate.ts"
+
+/** Every capability that comes with the package. A plain list: what exists is visible, and a test can take fewer. */
+export const builtins: ReadonlyArray<Capability> = [
+  fileRead,
+  fileWrite,
+  fromCollection,
+  fromIterable,
+  toCollection,
+  generate,
+  map,
+  filter,
+  distinct,
+  reduce,
+  groupBy,
+  batch,
+  pipeline,
+  forEach,
+  create,
+  awaitResult,
+  status,
+  pause,
+  resume,
+  cancel,
+  println,
+  ...preludeCapabilities
+]
+
+/** What programs can call, by id. */
+export class Marketplace {
+  readonly #known: ReadonlyMap<string, Capability>
+
+  constructor(capabilities: ReadonlyArray<Capability> = builtins) {
+    this.#known = new Map(capabilities.map((capability) => [capability.id, capability]))
+  }
+
+  ids(): IterableIterator<string> {
+    return this.#known.keys()
+  }
+
+  all(): ReadonlyArray<Capability> {
+    return [...this.#known.values()]
+  }
+
+  find(id: string): Capability | undefined {
+    return this.#known.get(id)
+  }
+
+  /** **Fails** by throwing `UnknownCapability`, which names the nearest id. */
+  get(id: string): Capability {
+    const capability = this.#known.get(id)
+    if (capability === undefined) throw new UnknownCapability(id, this.#known.keys())
+    return capability
+  }
+}

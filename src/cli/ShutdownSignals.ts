@@ -1,0 +1,65 @@
+/** What the signals have said so far. */
+export interface ShutdownSignals {
+  /** Resolves with the first signal: time to drain. */
+  readonly first: Promise<NodeJS.Signals>
+  /** The first signal, once it has come. */
+  readonly received: () => NodeJS.Signals | undefined
+  /**
+   * Gives the signals back to the operating system's defaults. Once one has come this does nothing: the process is to end,
+   * and printing its last lines must not take longer than the time to drain either.
+   */
+  readonly release: () => void
+}
+
+const listened = ["SIGTERM", "SIGINT"] as const satisfies ReadonlyArray<NodeJS.Signals>
+
+/** After the streams' own deadline, what they still need to say what they could not drain. */
+const graceMs = 1000
+
+/**
+ * Listens for SIGTERM and SIGINT. The first asks to drain; the second, or the end of the time to drain, ends the process
+ * whatever hangs.
+ *
+ * @param options.lastWords runs right before the process is ended that way; synchronous, and what it throws is ignored
+ */
+export const listenForSignals = (options: { readonly shutdownTimeoutMs: number; readonly lastWords: () => void }): ShutdownSignals => {
+  let received: NodeJS.Signals | undefined
+  let announce: (signal: NodeJS.Signals) => void
+  const first = new Promise<NodeJS.Signals>((resolve) => (announce = resolve))
+
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (received !== undefined) return end(signal)
+    received = signal
+    setTimeout(() => end(signal), options.shutdownTimeoutMs + graceMs)
+    announce(signal)
+  }
+  const release = () => {
+    if (received === undefined) for (const signal of listened) process.off(signal, onSignal)
+  }
+  const end = (signal: NodeJS.Signals) => {
+    try {
+      options.lastWords()
+    } catch {
+      // Ending is all that is left to do.
+    }
+    dieOf(signal)
+  }
+  for (const signal of listened) process.on(signal, onSignal)
+  return { first, received: () => received, release }
+}
+
+/** What a shell shows for a process that ended because of a signal. */
+export const statusOfSignal = (signal: NodeJS.Signals): number => (signal === "SIGINT" ? 130 : 143)
+
+/**
+ * Ends the process as the signal would have ended it without us.
+ *
+ * Not `process.exit`, which joins the threads of the pool and so waits for ever while one of them writes to a pipe that
+ * nobody reads. A shell shows the same status, 130 or 143.
+ */
+export const dieOf = (signal: NodeJS.Signals): void => {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
+  // Only where the signal was blocked by whoever started us.
+  process.kill(process.pid, "SIGKILL")
+}

@@ -1,0 +1,42 @@
+import { type Progress, StreamHost } from "../host/index.ts"
+import type { FlagValues } from "./Flag.ts"
+import { loadBindings } from "./loadBindings.ts"
+import type { Output } from "./Output.ts"
+import { within } from "./within.ts"
+
+/** What streams that a command started and does not wait for may take to end. */
+const stopMs = 1000
+
+/** Starts a host as the flags say. With `--json` standard output belongs to the result alone. */
+export const startHost = async (flags: FlagValues, output: Output, onProgress?: (progress: Progress) => void): Promise<StreamHost> =>
+  StreamHost.start({
+    onProgress,
+    log: (line) => output.problem(line),
+    memory: flags.memory,
+    store: flags.store,
+    dataDir: flags["data-dir"],
+    bindings: flags.bindings === undefined ? {} : (await loadBindings(flags.bindings)).values,
+    policy: {
+      read: flags["allow-read"] ?? [],
+      write: flags["allow-write"] ?? [],
+      net: flags["allow-net"] ?? [],
+      db: flags["allow-db"] ?? [],
+      all: flags["allow-all"] ?? false,
+      fsRoot: flags["fs-root"]
+    },
+    print: flags.json === true ? (line) => output.problem(line) : (line) => output.line(line)
+  })
+
+/** Uses a host that runs nothing for longer than this takes, and ends it at once afterwards. */
+export const withHost = async <Result>(
+  flags: FlagValues,
+  output: Output,
+  use: (host: StreamHost) => Result | Promise<Result>
+): Promise<Result> => {
+  const host = await startHost(flags, output)
+  try {
+    return await use(host)
+  } finally {
+    await within(stopMs, host.stop({ timeout: 0 }), () => {})
+  }
+}

@@ -1,0 +1,189 @@
+import { asStream, decodeCall, isCollection, Marketplace, type StreamCapability } from "../capabilities/index.ts"
+import { keyword } from "../serialization/index.ts"
+import { bindFlowValue, flowValue } from "./flowValue.ts"
+
+/** Options of an operator whose function may run several times at once or in the worker pool. */
+export interface ConcurrencyOptions {
+  /** How many calls may be under way at once; by default 1. */
+  readonly parallelism?: number
+  /** Whether the function runs in the worker pool. Only a function made by `moduleFunction` can move there. */
+  readonly offload?: "auto" | "always" | "never"
+}
+
+/** Options that every operator and sink has. */
+export interface StageOptions {
+  /** What happens when a function fails on an item; by default `fail`. */
+  readonly onFailure?: "fail" | "skip"
+  /** Puts a mailbox of this many items in front, instead of fusing. */
+  readonly bufferSize?: number
+  /** What that mailbox does when it is full; by default `backpressure`. */
+  readonly overflow?: "backpressure" | "drop-oldest" | "drop-newest" | "fail" | "spill"
+}
+
+export interface FileReadOptions {
+  readonly format?: "text" | "lines" | "ndjson" | "csv" | "json"
+  readonly encoding?: "utf8" | "utf16le" | "latin1" | "ascii" | "binary"
+  readonly compression?: "auto" | "none" | "gzip" | "zstd"
+  /** Bytes per text chunk. */
+  readonly chunkSize?: number | string
+  /** CSV: the separator, and whether the first row names the columns. */
+  readonly separator?: string
+  readonly header?: boolean
+  /** The most bytes that one record may take. */
+  readonly maxRecordSize?: number | string
+}
+
+export interface FileWriteOptions {
+  readonly format?: "text" | "lines" | "ndjson" | "csv" | "json"
+  readonly encoding?: "utf8" | "utf16le" | "latin1" | "ascii" | "binary"
+  readonly compression?: "none" | "gzip" | "zstd"
+  readonly mode?: "replace" | "append"
+}
+
+const marketplace = new Marketplace()
+
+/**
+ * A stream, built in TypeScript: the same graph that a program makes with `(call :stream.…)`.
+ *
+ * A flow is immutable and cold: each method gives a new one, nothing runs until a host consumes it (`host.stream`,
+ * `host.runFlow`), and it can be consumed any number of times.
+ *
+ * ```ts
+ * const late = Flow.fromFile("flights.json").json<Flight>().filter((flight) => flight.delay > 60)
+ * for await (const flight of host.stream(late)) console.log(flight)
+ * ```
+ */
+export class Flow<Item> {
+  /** Never there: it keeps a `Flow<string>` from being taken for a `Flow<number>`. */
+  declare readonly item: Item
+
+  /** Any capability by its id and arguments, as a program would call it; the methods are this with types. */
+  constructor(capability: string, args: ReadonlyArray<unknown>) {
+    bindFlowValue(this, decodeCall(marketplace.get(capability) as StreamCapability, args, asStream).value)
+  }
+
+  /** The elements of a collection, or what an iterable gives, which is asked on demand: a generator may be endless. */
+  static from<Item>(items: Iterable<Item> | AsyncIterable<Item>): Flow<Item> {
+    return new Flow(isCollection(items) ? "stream.from-collection" : "stream.from-iterable", [items])
+  }
+
+  /** What a function makes from a state: `[value, nextState]`, or `"done"` at the end. */
+  static generate<State, Item>(
+    initialState: State,
+    generator: (state: State) => readonly [Item, State] | "done" | Promise<readonly [Item, State] | "done">
+  ): Flow<Item> {
+    return new Flow("stream.generate", [{ generator: doneAsKeyword(generator as (state: unknown) => unknown), "initial-state": initialState }])
+  }
+
+  /** The text of a file in chunks; `json`, `ndjson`, `lines` and `csv` read its records instead. */
+  static fromFile(path: string, options: FileReadOptions = {}): FileFlow {
+    return new FileFlow(path, options)
+  }
+
+  /** What a function makes of each item. An asynchronous function is awaited; order is kept. */
+  map<Out>(transform: (item: Item) => Out | Promise<Out>, options: ConcurrencyOptions & StageOptions = {}): Flow<Out> {
+    return this.#then("stream.map", { transform, ...kebab(options) })
+  }
+
+  /** The items for which a predicate holds. */
+  filter<Kept extends Item>(predicate: (item: Item) => item is Kept): Flow<Kept>
+  filter(predicate: (item: Item) => boolean | Promise<boolean>, options?: ConcurrencyOptions & StageOptions): Flow<Item>
+  filter(predicate: (item: Item) => unknown, options: ConcurrencyOptions & StageOptions = {}): Flow<Item> {
+    return this.#then("stream.filter", { predicate, ...kebab(options) })
+  }
+
+  /** Items whose key was not seen before, within `maxKeys` keys or `ttl` milliseconds (by default two minutes). */
+  distinct(options: { readonly key?: (item: Item) => unknown; readonly maxKeys?: number; readonly ttl?: number } & StageOptions = {}): Flow<Item> {
+    const { key, ...others } = options
+    return this.#then("stream.distinct", { ...(key === undefined ? {} : { "key-fn": key }), ...kebab(others) })
+  }
+
+  /** Vectors of `size` items; an incomplete one after `timeout` milliseconds (by default 1000) and at the end. */
+  batch(size: number, options: { readonly timeout?: number; readonly maxBytes?: number | string } & StageOptions = {}): Flow<ReadonlyArray<Item>> {
+    return this.#then("stream.batch", { size, ...kebab(options) })
+  }
+
+  /** One item, at the end: the left fold of all items. */
+  reduce<Result>(initial: Result, reducer: (result: Result, item: Item) => Result | Promise<Result>, options: StageOptions = {}): Flow<Result> {
+    return this.#then("stream.reduce", { initial, reducer, ...kebab(options) })
+  }
+
+  /** One item, at the end: the items by key. With string keys a plain object, else a `Map`. */
+  groupBy(
+    key: (item: Item) => unknown,
+    options: {
+      readonly maxGroups?: number
+      readonly maxItems?: number
+      readonly atCapacity?: "fail" | "evict-oldest" | "overflow"
+      readonly idleTimeout?: number
+    } & StageOptions = {}
+  ): Flow<Record<string, ReadonlyArray<Item>> | Map<unknown, ReadonlyArray<Item>>> {
+    return this.#then("stream.group-by", { "key-fn": key, ...kebab(options) })
+  }
+
+  /** A sink: calls a function with each item, one after the other. Run it with `host.runFlow`. */
+  forEach(callback: (item: Item) => unknown, options: StageOptions = {}): Flow<never> {
+    return this.#then("stream.for-each", { callback, ...kebab(options) })
+  }
+
+  /** A sink: writes the items to a file. Its result says how many items and bytes were written. */
+  toFile(path: string, options: FileWriteOptions & StageOptions = {}): Flow<never> {
+    return new Flow("stream.file.write", [path, { "data-source": flowValue(this)!, ...kebab(options) }])
+  }
+
+  #then<Out>(capability: string, options: Record<string, unknown>): Flow<Out> {
+    return new Flow(capability, [flowValue(this)!, options])
+  }
+}
+
+/** The text chunks of a file, and ways to read its records instead. */
+export class FileFlow extends Flow<string> {
+  readonly #path: string
+  readonly #options: FileReadOptions
+
+  constructor(path: string, options: FileReadOptions) {
+    super("stream.file.read", [path, kebab(options)])
+    this.#path = path
+    this.#options = options
+  }
+
+  /** The records of a JSON file: the elements of its top-level array, or the lines of a `.ndjson` or `.jsonl` file. */
+  json<Item = unknown>(): Flow<Item> {
+    return this.#as(/\.(ndjson|jsonl)(\.(gz|zst))?$/i.test(this.#path) ? "ndjson" : "json")
+  }
+
+  /** One record for each line of JSON. */
+  ndjson<Item = unknown>(): Flow<Item> {
+    return this.#as("ndjson")
+  }
+
+  /** The lines of the file, without their ends. */
+  lines(): Flow<string> {
+    return this.#as("lines")
+  }
+
+  /** The rows of a CSV file, by the names in its first row. */
+  csv<Item = Record<string, string>>(options: { readonly separator?: string; readonly header?: boolean } = {}): Flow<Item> {
+    return this.#as("csv", options)
+  }
+
+  #as<Item>(format: string, options: object = {}): Flow<Item> {
+    return new Flow("stream.file.read", [this.#path, kebab({ ...this.#options, ...options, format })])
+  }
+}
+
+/** Option names as programs write them; what is `undefined` is left out. */
+const kebab = (options: object): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(options)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value])
+  )
+
+const doneAsKeyword = (generator: (state: unknown) => unknown) => {
+  const convert = (result: unknown) => (result === "done" ? keyword("done") : result)
+  return (state: unknown) => {
+    const result = generator(state)
+    return result instanceof Promise ? result.then(convert) : convert(result)
+  }
+}

@@ -1,0 +1,114 @@
+import { nearest, parseByteSize } from "../capabilities/index.ts"
+import type { PolicyOptions } from "./PolicyOptions.ts"
+import type { RunReport } from "./Report.ts"
+
+export interface HostOptions {
+  /** What mailboxes and buffers of the host may hold together: bytes, or a string such as `"256MB"` (the default). */
+  readonly memory?: string | number
+  /** What programs may touch; by default nothing but memory. */
+  readonly policy?: PolicyOptions
+  /** RTFS symbols: functions (each call of one is an effect; they may be asynchronous) and values. */
+  readonly bindings?: Readonly<Record<string, unknown>>
+  /** Where `println` goes; by default standard output. A promise is awaited: a slow reader slows the program. */
+  readonly print?: (line: string) => unknown
+  /** Where `(log …)` goes; by default standard error. */
+  readonly log?: (line: string) => unknown
+  /** Told how far sources have read, at most ten times a second for each. What it throws is a warning of the process, once. */
+  readonly onProgress?: (progress: Progress) => void
+  /** Where state is kept. Only `memory:` so far: it lasts as long as the host. */
+  readonly store?: string
+  /** A folder for spill files; by default a folder of the host's own in the system's temporary folder. */
+  readonly dataDir?: string
+  /** How much one evaluation, or the work on one item, may spend. */
+  readonly limits?: EvaluationLimits
+  /** Threads of the worker pool, which is started when it is first needed; by default one less than there are cores. */
+  readonly workers?: number
+}
+
+/** Budgets of one evaluation or one item; never of the life of a stream. */
+export interface EvaluationLimits {
+  /** Evaluation steps. */
+  readonly fuel?: number
+  readonly memoryBytes?: number
+  readonly timeMs?: number
+  /** Nested calls. */
+  readonly depth?: number
+}
+
+export interface Progress {
+  /** The actor that reads. */
+  readonly address: string
+  /** How far it has read, and how much there is, where that is known. */
+  readonly done: number
+  readonly total: number | undefined
+  readonly unit: "bytes" | "items"
+}
+
+export interface RunOptions {
+  /** The name of the file, for messages. */
+  readonly file?: string
+  /** Receives each item of a stream that is the program's last value. */
+  readonly onItem?: (item: unknown) => unknown
+  /** Cancels the program after so long. */
+  readonly timeoutMs?: number
+  /** Called with the program once it is under way: for `drain` from a signal handler. */
+  readonly onStart?: (program: RunningProgram) => void
+}
+
+/** A program under way, for whoever has to end it early and still tell what became of it. */
+export interface RunningProgram {
+  readonly drain: (options?: { readonly timeoutMs?: number }) => Promise<void>
+  readonly cancel: () => Promise<void>
+  readonly report: () => RunReport
+}
+
+export interface SpawnOptions {
+  /** Unique among the services of the host: 1 to 128 of letters, digits, `.`, `_` and `-`. */
+  readonly name: string
+  /** `permanent` (the default): starts again whenever it ends; `transient`: after a failure; `temporary`: never. */
+  readonly restart?: "permanent" | "transient" | "temporary"
+  readonly file?: string
+}
+
+/** An option of the host that can't be used as it is. */
+export class InvalidHostOption extends Error {
+  readonly _tag = "InvalidHostOption"
+  readonly option: string
+
+  constructor(option: string, problem: string) {
+    super(`The host's option ${option} ${problem}.`)
+    this.name = "InvalidHostOption"
+    this.option = option
+  }
+}
+
+const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "store", "dataDir", "limits", "workers"]
+const knownOfPolicy = ["read", "write", "net", "db", "fsRoot", "all"]
+
+/** **Fails** by throwing `InvalidHostOption` for the first option that is unknown or wrong. */
+export const checkHostOptions = (options: HostOptions): { readonly memoryBytes: number } => {
+  checkNames(options, known, "")
+  if (options.policy !== undefined) checkNames(options.policy, knownOfPolicy, "policy.")
+  if (options.store !== undefined && options.store !== "memory:") {
+    throw new InvalidHostOption("store", `is ${JSON.stringify(options.store)}, but state is only kept in memory so far: leave it out or use "memory:"`)
+  }
+  if (options.workers !== undefined && !(Number.isInteger(options.workers) && options.workers >= 1)) {
+    throw new InvalidHostOption("workers", `is ${options.workers}, but must be a whole number of at least 1`)
+  }
+  const { memory = "256MB" } = options
+  const memoryBytes = typeof memory === "number" ? memory : parseByteSize(memory)
+  if (memoryBytes === undefined || !(memoryBytes >= smallestMemory)) {
+    throw new InvalidHostOption("memory", `is ${JSON.stringify(memory)}, but must be at least 8MB: bytes, or a string such as "256MB"`)
+  }
+  return { memoryBytes }
+}
+
+const smallestMemory = 8 * 1024 * 1024
+
+const checkNames = (options: object, names: ReadonlyArray<string>, prefix: string): void => {
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue
+    const near = nearest(name, names)
+    throw new InvalidHostOption(`${prefix}${name}`, `does not exist; ${near === undefined ? `there are ${names.join(", ")}` : `did you mean ${prefix}${near}?`}`)
+  }
+}

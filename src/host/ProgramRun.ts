@@ -1,0 +1,210 @@
+import * as Effect from "effect/Effect"
+import { type StreamHandle, StreamValue } from "../capabilities/index.ts"
+import { createEvaluator, textLimit, toText } from "../rtfs/index.ts"
+import type { EvaluationLimits } from "./HostOptions.ts"
+import { isSettledWithin } from "./isSettledWithin.ts"
+import { Pipeline, type PipelineOptions, type PipelineRuntime } from "./Pipeline.ts"
+import { Program, type ProgramOptions, type StreamStarter, toStream } from "./Program.ts"
+import type { RunReport } from "./Report.ts"
+import { StartedStreams } from "./StartedStreams.ts"
+import { HostUnavailable, StreamCancelled } from "./errors.ts"
+
+export interface ProgramRunOptions extends Pick<ProgramOptions, "marketplace" | "policy" | "print" | "log" | "now"> {
+  readonly name: string
+  readonly runtime: PipelineRuntime
+  readonly globals: ReadonlyMap<string, unknown>
+  readonly limits: EvaluationLimits
+  readonly failures: PipelineOptions["failures"]
+}
+
+export interface ToEndOptions {
+  readonly file?: string | undefined
+  /** Receives each item of a stream that is the program's last value. */
+  readonly onItem?: ((item: unknown) => unknown) | undefined
+  /** Runs once the program has been evaluated; its streams may be running already. */
+  readonly onEvaluated?: () => Promise<void>
+}
+
+/** One run of a program: its evaluation, and the streams that it started. */
+export class ProgramRun implements StreamStarter {
+  readonly #options: ProgramRunOptions
+  readonly #program: Program
+  readonly #streams = new StartedStreams()
+  #ordinal = 0
+  readonly #handleOf = new WeakMap<StreamValue, Pipeline>()
+  readonly #startedAt: number
+  #value: unknown = null
+  #onFailure: (error: unknown) => void = () => {}
+  /** The first failure of a stream that nobody awaited. */
+  readonly #failure: Promise<never>
+  #closed: string | undefined
+  /** While the program is being evaluated: settles with the evaluation, or when it is given up. */
+  #evaluation: Promise<unknown> | undefined
+  #giveUp: (error: unknown) => void = () => {}
+  #isGivenUp = false
+
+  constructor(options: ProgramRunOptions) {
+    this.#options = options
+    this.#startedAt = options.now()
+    this.#program = new Program({
+      ...options,
+      starter: this,
+      sleep: (milliseconds) => options.runtime.promise(Effect.sleep(milliseconds)),
+      files: options.runtime.services.files,
+      perform: options.runtime.promise,
+      show: (value) => toText(value, textLimit()),
+      asStream: (value) => (value instanceof Pipeline ? this.#streamOfHandle(value) : toStream(value))
+    })
+    this.#failure = new Promise((_, reject) => {
+      this.#onFailure = reject
+    })
+    this.#failure.catch(() => {})
+  }
+
+  get name(): string {
+    return this.#options.name
+  }
+
+  get streams(): StartedStreams {
+    return this.#streams
+  }
+
+  /** Starts a stream for the program (`StreamStarter`). */
+  start(value: StreamValue, { cold }: { readonly cold: boolean }): StreamHandle {
+    if (this.#closed !== undefined) throw new HostUnavailable(`No stream can be started: the program ${this.#closed}.`)
+    const { failures, name, runtime } = this.#options
+    const ordinal = ++this.#ordinal
+    const pipeline = new Pipeline(runtime, { id: ordinal === 1 ? name : `${name}-${ordinal}`, value, failures })
+    this.#streams.checkRoom(value)
+    for (const handle of this.#handlesIn(value)) handle.joinTo(pipeline)
+    this.#streams.add(pipeline)
+    pipeline.result.catch((error: unknown) => {
+      if (!pipeline.isAwaited && pipeline.status === "failed") this.#onFailure(error)
+    })
+    if (!cold) pipeline.start()
+    return pipeline
+  }
+
+  /** Performs one call for an evaluation of the caller's own. **Fails** as `Program.call` does. */
+  call(id: string, args: ReadonlyArray<unknown>): unknown {
+    return this.#program.call(id, args)
+  }
+
+  /**
+   * The value of the program's last expression. Its streams go on.
+   *
+   * **Stopping** a call of a binding can't be interrupted; when the program is cancelled, nobody waits for it any more.
+   */
+  async evaluate(source: string, file: string | undefined): Promise<unknown> {
+    const { globals, limits, marketplace } = this.#options
+    const evaluator = createEvaluator(
+      { call: (id, args) => this.#program.call(id, args), globals, capabilityIds: marketplace.ids() },
+      limits
+    )
+    const evaluation = new Promise((resolve, reject) => {
+      this.#giveUp = reject
+      evaluator.evaluate(source, file === undefined ? {} : { file }).then(resolve, reject)
+    })
+    this.#evaluation = evaluation
+    try {
+      this.#value = await evaluation
+      return this.#value
+    } finally {
+      this.#evaluation = undefined
+    }
+  }
+
+  /**
+   * Evaluates, consumes the last value if it is a stream, and waits until every stream has ended.
+   *
+   * **Fails** with the program's error, or with that of the first stream that fails; all streams are cancelled then.
+   */
+  async toEnd(source: string, options: ToEndOptions): Promise<RunReport> {
+    try {
+      await Promise.race([this.#toEnd(source, options), this.#failure])
+      return this.report()
+    } catch (error) {
+      await this.cancel()
+      throw error
+    }
+  }
+
+  /** Consumes a stream as if it were the program's last value, and waits until every stream has ended. */
+  async consume(value: StreamValue, onItem?: (item: unknown) => unknown): Promise<void> {
+    const handle = this.#program.consume(value, onItem) as Pipeline
+    const result = await Promise.race([handle.result, this.#failure])
+    this.#value = onItem === undefined ? result : handle
+  }
+
+  report(): RunReport {
+    return {
+      value: this.#value,
+      durationMs: this.#options.now() - this.#startedAt,
+      streams: this.#streams.reports(),
+      ...this.#streams.counts()
+    }
+  }
+
+  async pause(): Promise<void> {
+    await Promise.all(this.#streams.open.map((stream) => stream.pause()))
+  }
+
+  async resume(): Promise<void> {
+    await Promise.all(this.#streams.open.filter((stream) => stream.isStarted).map((stream) => stream.resume()))
+  }
+
+  /**
+   * Starts nothing more, closes the sources, and waits until everything is worked off and the program is evaluated.
+   *
+   * @returns whether that was so within the time; what was not has been cancelled
+   */
+  async drain({ timeoutMs = Infinity }: { readonly timeoutMs?: number } = {}): Promise<boolean> {
+    this.#closed ??= "is being drained"
+    const streams = this.#streams.open
+    const isBeingEvaluated = this.#evaluation !== undefined
+    const done = Promise.all([this.#evaluation?.catch(() => {}), ...streams.map((stream) => stream.drain({ timeoutMs }))])
+    if (!(await this.#options.runtime.promise(isSettledWithin(done, timeoutMs)))) await this.cancel()
+    return !(isBeingEvaluated && this.#isGivenUp) && !streams.some(({ status }) => status === "cancelled")
+  }
+
+  async cancel(): Promise<void> {
+    this.#closed ??= "was cancelled"
+    this.#isGivenUp = true
+    this.#giveUp(new StreamCancelled(this.name, "program"))
+    await Promise.all(this.#streams.open.map((stream) => stream.cancel()))
+  }
+
+  /** Waits until no stream is left that could still be used: neither running nor only created. */
+  async ended(): Promise<void> {
+    for (let open = this.#streams.open; open.length > 0; open = this.#streams.open) {
+      await Promise.all(open.map((stream) => stream.result.catch(() => {})))
+    }
+  }
+
+  async #toEnd(source: string, options: ToEndOptions): Promise<void> {
+    const value = await this.evaluate(source, options.file)
+    await options.onEvaluated?.()
+    if (value instanceof StreamValue) await this.consume(value, options.onItem)
+    // Callbacks may start further streams, so the end is when a look finds none that goes on.
+    for (let live = this.#live(); live.length > 0; live = this.#live()) {
+      await Promise.all(live.map((stream) => stream.result.catch(() => {})))
+    }
+  }
+
+  /** The stream of a handle that waits for its consumer; a copy, by which `start` knows that this is its consumer. */
+  #streamOfHandle(handle: Pipeline): StreamValue {
+    const { capability, inputs, onFailure, options } = handle.value
+    const stream = new StreamValue(capability, options, inputs, onFailure)
+    this.#handleOf.set(stream, handle)
+    return stream
+  }
+
+  #handlesIn(value: StreamValue): ReadonlyArray<Pipeline> {
+    const own = this.#handleOf.get(value)
+    return [...(own === undefined ? [] : [own]), ...value.inputs.flatMap((input) => this.#handlesIn(input))]
+  }
+
+  #live(): ReadonlyArray<Pipeline> {
+    return this.#streams.open.filter((stream) => stream.isStarted)
+  }
+}

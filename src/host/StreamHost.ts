@@ -1,0 +1,133 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { Diagnostic } from "../rtfs/index.ts"
+import type { Explanation } from "./Explanation.ts"
+import type { CapabilityDescription } from "./CapabilityDescription.ts"
+import type { Flow } from "./Flow.ts"
+import type { Handle } from "./Handle.ts"
+import { HostCore } from "./HostCore.ts"
+import type { HostOptions, RunOptions, SpawnOptions } from "./HostOptions.ts"
+import type { RunReport } from "./Report.ts"
+import type { Session, SessionOptions } from "./Session.ts"
+
+/**
+ * Runs RTFS programs and flows as supervised trees of actors, inside the process that embeds it.
+ *
+ * Nothing of a program's failure reaches the embedding process but through what these methods return. A host bounds its
+ * mailboxes by `memory` and grants programs only what its policy says.
+ *
+ * ```ts
+ * await using host = await StreamHost.start({ policy: { read: ["./data"] } })
+ * const report = await host.run(`(call :stream.file.read "data/a.txt" {:format :lines})`)
+ * ```
+ */
+export class StreamHost implements AsyncDisposable {
+  readonly #core: HostCore
+  readonly #scope: Scope.Closeable
+  #stopping: Promise<void> | undefined
+
+  private constructor(core: HostCore, scope: Scope.Closeable) {
+    this.#core = core
+    this.#scope = scope
+  }
+
+  /** Starts a host. **Fails** with `InvalidHostOption`, which names the option and what it may be. */
+  static async start(options: HostOptions = {}): Promise<StreamHost> {
+    const scope = Scope.makeUnsafe()
+    const core = await Effect.runPromise(Scope.provide(HostCore.make(options), scope))
+    return new StreamHost(core, scope)
+  }
+
+  /**
+   * The value of a program's last expression, as plain JavaScript: keywords as `Keyword`, handles as `Handle`. Streams that
+   * it started go on.
+   *
+   * **Fails** with an `RtfsError` that tells where, or with what a capability failed with.
+   */
+  eval(source: string, options: { readonly file?: string } = {}): Promise<unknown> {
+    return this.#core.eval(source, options)
+  }
+
+  /**
+   * Runs a program until every stream that it started has ended. If its last value is a stream, that is consumed too: each
+   * item goes to `onItem`, or they are collected as the report's value.
+   *
+   * **Fails** at once with the error of the first stream that fails; the others are cancelled. With `PermissionDenied`
+   * before anything was done, where the program's text names something that the policy does not grant.
+   */
+  run(source: string, options: RunOptions = {}): Promise<RunReport> {
+    return this.#core.run(source, options)
+  }
+
+  /** Consumes a flow that ends in a sink, or collects its items, and gives the report. */
+  runFlow(flow: Flow<unknown>, options: Pick<RunOptions, "timeoutMs"> = {}): Promise<RunReport> {
+    return this.#core.runFlow(flow, options)
+  }
+
+  /** The items of a flow. Nothing is read ahead of the loop but what the mailboxes hold; leaving the loop cancels. */
+  stream<Item>(flow: Flow<Item>): AsyncIterableIterator<Item> {
+    return this.#core.stream(flow) as AsyncIterableIterator<Item>
+  }
+
+  /** Runs a program as a supervised service: it restarts as `restart` says, and goes on until it is drained or cancelled. */
+  spawn(source: string, options: SpawnOptions): Promise<Handle> {
+    return this.#core.spawn(source, options)
+  }
+
+  /**
+   * Evaluates inputs that see each other's definitions: a REPL, or a conversation with an agent.
+   *
+   * **Fails** by throwing `HostUnavailable` once the host was stopped.
+   */
+  session(options: SessionOptions = {}): Session {
+    return this.#core.session(options)
+  }
+
+  /** The program after macros and stream forms are lowered. */
+  expand(source: string): string {
+    return this.#core.expand(source)
+  }
+
+  /** All that is wrong with a program, without running it. */
+  check(source: string, options: { readonly file?: string } = {}): ReadonlyArray<Diagnostic> {
+    return this.#core.check(source, options)
+  }
+
+  /** What the program would do: pipelines, boundaries, bounds, effects. Runs nothing and touches nothing. */
+  explain(source: string, options: { readonly file?: string } = {}): Promise<Explanation> {
+    return this.#core.explain(source, options)
+  }
+
+  capabilities(): ReadonlyArray<CapabilityDescription> {
+    return this.#core.capabilities()
+  }
+
+  /** **Fails** by throwing `UnknownCapability`, which names the nearest id. */
+  capability(id: string): CapabilityDescription {
+    return this.#core.capability(id)
+  }
+
+  /** The supervision tree and what each stream is doing, as plain data. */
+  inspect(): unknown {
+    return this.#core.inspect()
+  }
+
+  /** Drains every stream and service: sources close, what is in flight is worked off. The host stays usable. */
+  drain(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    return this.#core.drain(options)
+  }
+
+  /** Drains within `timeout` milliseconds (by default 30 s), cancels what is left, releases everything. Idempotent. */
+  stop({ timeout = 30_000 }: { readonly timeout?: number } = {}): Promise<void> {
+    this.#stopping ??= (async () => {
+      await this.#core.drain({ timeoutMs: timeout })
+      await Effect.runPromise(Scope.close(this.#scope, Exit.void))
+    })()
+    return this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}

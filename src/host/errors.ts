@@ -1,0 +1,69 @@
+import { keyword } from "../serialization/index.ts"
+
+/** A program asked for something that the policy does not grant. Nothing was touched. */
+export class PermissionDenied extends Error {
+  readonly _tag = "PermissionDenied"
+  /** What RTFS programs see as the error's type. */
+  readonly type = keyword("capability-denied")
+  /** Where the program asks for it, if its text alone shows that. */
+  at: { readonly line: number; readonly column: number } | undefined
+
+  constructor(fields: { readonly what: string; readonly remedy: string }) {
+    super(`Not permitted: ${fields.what}; ${fields.remedy}.`)
+    this.name = "PermissionDenied"
+  }
+}
+
+/** A stream or program was cancelled, so it has no result. */
+export class StreamCancelled extends Error {
+  readonly _tag = "StreamCancelled"
+  readonly type = keyword("stream-error")
+
+  constructor(id: string, kind: "stream" | "service" | "program") {
+    super(`The ${kind} ${id} was cancelled, so it has no result.`)
+    this.name = "StreamCancelled"
+  }
+}
+
+/** An input of a session was cancelled. No `catch` of a program takes it: its name marks it as an interruption of the host. */
+export class EvaluationCancelled extends Error {
+  readonly _tag = "EvaluationCancelled"
+
+  constructor() {
+    super("The evaluation was cancelled.")
+    this.name = "AbortError"
+  }
+}
+
+/** The host was stopped, or a name is taken: the request can't be carried out, whatever it asks for. */
+export class HostUnavailable extends Error {
+  readonly _tag = "HostUnavailable"
+
+  constructor(message: string) {
+    super(message)
+    this.name = "HostUnavailable"
+  }
+}
+
+/** A program ran longer than it was given. */
+export class ProgramTimeout extends Error {
+  readonly _tag = "ProgramTimeout"
+
+  constructor(timeoutMs: number) {
+    super(`The program did not end within ${timeoutMs} ms, so it was cancelled. Give it more with --timeout (timeoutMs), or drain it earlier.`)
+    this.name = "ProgramTimeout"
+  }
+}
+
+/** The mailboxes of the streams that run hold all of the memory that the host was given. Nothing was started. */
+export class MemoryExhausted extends Error {
+  readonly _tag = "MemoryExhausted"
+
+  constructor({ needed, rest, total }: { readonly needed: number; readonly rest: number; readonly total: number }) {
+    super(
+      `The stream's mailboxes need ${needed} bytes, but of the ${total} that all streams of the host share only ${rest} are left. ` +
+        "Let other streams end first, or give the host more memory (--memory, the option memory)."
+    )
+    this.name = "MemoryExhausted"
+  }
+}

@@ -1,0 +1,33 @@
+export type { CapabilityDescription } from "./CapabilityDescription.ts"
+export { EvaluationCancelled, HostUnavailable, MemoryExhausted, PermissionDenied, ProgramTimeout, StreamCancelled } from "./errors.ts"
+export type {
+  ExplainedActor,
+  ExplainedBoundary,
+  ExplainedEffect,
+  ExplainedNode,
+  ExplainedPipeline,
+  Explanation
+} from "./Explanation.ts"
+export {
+  type ConcurrencyOptions,
+  FileFlow,
+  type FileReadOptions,
+  type FileWriteOptions,
+  Flow,
+  type StageOptions
+} from "./Flow.ts"
+export type { Handle, HandleStatus } from "./Handle.ts"
+export {
+  type EvaluationLimits,
+  type HostOptions,
+  InvalidHostOption,
+  type Progress,
+  type RunningProgram,
+  type RunOptions,
+  type SpawnOptions
+} from "./HostOptions.ts"
+export type { PolicyOptions } from "./PolicyOptions.ts"
+export type { ItemCounts, RunReport, StreamReport } from "./Report.ts"
+export type { Completion } from "./completion.ts"
+export type { Session, SessionInput, SessionOptions, SessionResult } from "./Session.ts"
+export { StreamHost } from "./StreamHost.ts"

@@ -1,0 +1,79 @@
+import * as Effect from "effect/Effect"
+import {
+  type Actor,
+  type ActorOrder,
+  type AsyncSinkSpec,
+  type AsyncSourceSpec,
+  Mailbox,
+  makeActor,
+  type NodeSpec,
+  type QuarantinedItem,
+  type SpillDirectory,
+  type StreamServices,
+  type StageSpec,
+  type SyncSourceSpec
+} from "../actors/index.ts"
+import type { BuiltGraph } from "../capabilities/index.ts"
+import { frameLimits, type OffloadPool, type Plan, type PlannedActor, type PlannedEdge } from "../scheduler/index.ts"
+
+export interface LaunchOptions {
+  readonly services: StreamServices
+  readonly pool: OffloadPool
+  /** Where mailboxes that spill put what they can't hold; opened when the first one needs it. */
+  readonly spill: Effect.Effect<SpillDirectory, unknown>
+  readonly failures: "restart" | "end"
+  readonly onQuarantine: (item: QuarantinedItem) => void
+}
+
+/** Makes the actors of a plan, in the order of the data, with their mailboxes. None runs yet. */
+export const launchActors = (built: BuiltGraph, plan: Plan, options: LaunchOptions): Effect.Effect<ReadonlyArray<Actor>, unknown> =>
+  Effect.gen(function*() {
+    const mailboxes = new Map<string, Mailbox<ActorOrder>>()
+    for (const { address } of plan.actors) {
+      const edges = edgesInto(plan, address)
+      if (edges.length > 0) mailboxes.set(address, yield* makeMailbox(address, edges, options))
+    }
+    return plan.actors.map((planned) => makeActor(definition(built, plan, planned, mailboxes, options)))
+  })
+
+const definition = (
+  built: BuiltGraph,
+  plan: Plan,
+  { address, nodes }: PlannedActor,
+  mailboxes: ReadonlyMap<string, Mailbox<ActorOrder>>,
+  { failures, onQuarantine, pool, services }: LaunchOptions
+) => {
+  const specs = nodes.flatMap((node) => built.specsOf(node))
+  const policies = nodes.flatMap((node) => {
+    const { onFailure } = plan.graph.nodes.find(({ id }) => id === node)!
+    return built.specsOf(node).filter(isStageOrSink).map(() => onFailure)
+  })
+  const source = specs.find((spec): spec is SyncSourceSpec | AsyncSourceSpec => spec.kind === "sync-source" || spec.kind === "async-source")
+  const sink = specs.find((spec): spec is AsyncSinkSpec => spec.kind === "async-sink")
+  const out = plan.edges.filter(({ from }) => from === address)
+  return {
+    address,
+    input: source === undefined ? { mailbox: mailboxes.get(address)!, edges: edgesInto(plan, address).length } : { source },
+    stages: specs.filter((spec): spec is StageSpec => spec.kind === "stage"),
+    ...(sink === undefined ? {} : { sink }),
+    policies,
+    outputs: out.map(({ edge, to }) => ({ mailbox: mailboxes.get(to)!, edge })),
+    services,
+    pool,
+    // A frame is never larger than the smallest buffer that it goes to, or that buffer would hold more than it may.
+    frames: { items: Math.min(frameLimits.items, ...out.map(({ bounds }) => bounds.maxItems)), bytes: frameLimits.bytes },
+    failures,
+    onQuarantine
+  }
+}
+
+const isStageOrSink = (spec: NodeSpec): boolean => spec.kind === "stage" || spec.kind === "async-sink"
+
+const edgesInto = (plan: Plan, address: string): ReadonlyArray<PlannedEdge> => plan.edges.filter(({ to }) => to === address)
+
+const makeMailbox = (address: string, edges: ReadonlyArray<PlannedEdge>, { spill }: LaunchOptions) =>
+  Effect.gen(function*() {
+    const { bounds, overflow } = edges[0]!
+    const options = { address, edges: edges.length, overflow, ...bounds }
+    return yield* Mailbox.make<ActorOrder>(overflow === "spill" ? { ...options, spill: yield* spill } : options)
+  })

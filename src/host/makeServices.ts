@@ -1,0 +1,83 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { SpillDirectory, type StreamServices, sweepSpill } from "../actors/index.ts"
+import { makeWorkerPool, type OffloadPool } from "../scheduler/index.ts"
+import { makeFileAccess } from "./FilePolicy.ts"
+import type { HostOptions } from "./HostOptions.ts"
+import type { PipelineRuntime } from "./Pipeline.ts"
+import type { Policy } from "./Policy.ts"
+
+/** At most so often is each source's progress reported. */
+const progressIntervalMs = 100
+
+/** What sources, sinks and islands use of the host: files below the granted roots, printing, progress, worker threads. */
+export const makeServices = Effect.fnUntraced(function*(
+  options: HostOptions,
+  policy: Policy
+): Effect.fn.Return<Pick<PipelineRuntime, "services" | "pool" | "spill">, Error, Scope.Scope> {
+  const clock = yield* Clock.Clock
+  let pool: OffloadPool | undefined
+  yield* Effect.addFinalizer(() => (pool === undefined ? Effect.void : Effect.asVoid(Effect.promise(() => pool!.close()))))
+  const scope = yield* Scope.Scope
+  const spill = yield* Effect.cached(Scope.provide(openSpill(options), scope))
+  return {
+    spill,
+    services: {
+      files: makeFileAccess({ read: policy.roots(":fs.read"), write: policy.roots(":fs.write"), fsRoot: policy.fsRoot, all: policy.all }),
+      print: options.print ?? ((line) => process.stdout.write(`${line}\n`)),
+      progress: throttled(options, () => clock.currentTimeMillisUnsafe())
+    },
+    pool: () => (pool ??= makeWorkerPool({
+        workerFile: new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url),
+        limits: options.limits ?? {},
+        ...(options.workers === undefined ? {} : { workers: options.workers })
+      }))
+  }
+})
+
+/** How much disk spilled frames may take in all. */
+const spillBytes = 1024 ** 3
+
+/** The folder of this host's spilled frames. What dead processes left beside it is removed first. */
+const openSpill = ({ dataDir = join(tmpdir(), "rtfs-streams") }: HostOptions) => {
+  const parent = join(dataDir, "spill")
+  return Effect.andThen(sweepSpill(parent), SpillDirectory.open({ parent, maxBytes: spillBytes }))
+}
+
+const throttled = ({ onProgress }: HostOptions, now: () => number): StreamServices["progress"] => {
+  if (onProgress === undefined) return () => {}
+  const tell = harmless("onProgress", onProgress)
+  const last = new Map<string, number>()
+  return (address, done, total, unit) => {
+    const time = now()
+    const isLast = total !== undefined && done >= total
+    if (!isLast && time - (last.get(address) ?? -Infinity) < progressIntervalMs) return
+    if (isLast) last.delete(address)
+    else last.set(address, time)
+    tell({ address, done, total, unit })
+  }
+}
+
+/** A callback of the host that only observes: what it throws, or rejects with, is no failure of a stream. Told once. */
+const harmless = <A>(name: string, callback: (value: A) => unknown): ((value: A) => void) => {
+  let isTold = false
+  const tell = (error: unknown) => {
+    if (isTold) return
+    isTold = true
+    const why = error instanceof Error ? error.message : String(error)
+    process.emitWarning(`The host's ${name} failed: ${why}. It is called on, and the streams go on; this is said once only.`, {
+      type: "HostCallbackFailed",
+      ...(error instanceof Error && error.stack !== undefined ? { detail: error.stack } : {})
+    })
+  }
+  return (value) => {
+    try {
+      Promise.resolve(callback(value)).catch(tell)
+    } catch (error) {
+      tell(error)
+    }
+  }
+}

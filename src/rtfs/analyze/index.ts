@@ -1,0 +1,5 @@
+export { Analyzer, type Program } from "./Analyzer.ts"
+export { definedNames } from "./definitions.ts"
+export { changesInPlace } from "./ownership.ts"
+export { isSynchronousCallee } from "./synchrony.ts"
+export { specialNames } from "./specialNames.ts"

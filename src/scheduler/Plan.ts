@@ -1,0 +1,165 @@
+import type { Graph, GraphNode } from "./Graph.ts"
+
+/** What the planner must know of a node; it does not know what the node does. */
+export interface NodeTraits {
+  readonly role: "source" | "operator" | "sink"
+  /** Where an actor of its own is needed, the reason for it, as `explain` words it. */
+  readonly boundary?: string
+  /** The buffer that the user put in front: items, and what it does when it is full. */
+  readonly buffer?: { readonly items: number; readonly overflow: PlannedEdge["overflow"] }
+  /** Its function may wait for something outside. */
+  readonly mayWait?: boolean
+  /** Does something when its time has come, whatever the actor waits for. */
+  readonly keepsTime?: boolean
+  /** May move to the worker pool while it runs, if measured to pay. */
+  readonly mayOffload?: boolean
+  /** What bounds the state that the node keeps, and its worst case in bytes where that is known. */
+  readonly state: { readonly verdict: string; readonly bytes?: number }
+}
+
+/** Where and how a graph will run: which nodes share an actor, where mailboxes stand, how large they are, and why. */
+export interface Plan {
+  readonly graph: Graph
+  /** In the order of the data: sources first. */
+  readonly actors: ReadonlyArray<PlannedActor>
+  readonly edges: ReadonlyArray<PlannedEdge>
+  /** The most that all mailboxes together may hold. */
+  readonly mailboxBytes: number
+}
+
+export interface PlannedActor {
+  readonly address: string
+  readonly kind: "source" | "processor" | "sink"
+  /** The nodes that run in it, fused in this order. */
+  readonly nodes: ReadonlyArray<string>
+  readonly mayOffload: ReadonlyArray<string>
+}
+
+/** A mailbox edge between two actors. */
+export interface PlannedEdge {
+  readonly from: string
+  readonly to: string
+  /** Which ring of the receiver's mailbox. */
+  readonly edge: number
+  readonly reason: string
+  readonly overflow: "backpressure" | "drop-oldest" | "drop-newest" | "fail" | "spill"
+  readonly bounds: MailboxBounds
+}
+
+export interface MailboxBounds {
+  readonly maxFrames: number
+  readonly maxItems: number
+  readonly maxBytes: number
+  /** Queue levels in frames: demand stops at the high one and comes back at the low one. */
+  readonly highWaterMark: number
+  readonly lowWaterMark: number
+}
+
+export interface PlanResources {
+  /** What the mailboxes of this pipeline may hold together. */
+  readonly mailboxBytes: number
+}
+
+/** Frames are at most this large, but for a single item that is larger. */
+export const frameLimits = { items: 512, bytes: 64 * 1024 } as const
+
+/** More than this many frames in one mailbox buys no throughput, only latency. */
+const mostFrames = 8
+
+/**
+ * Decides which nodes are fused into one actor and where mailboxes stand.
+ *
+ * A node joins the actor of its only input unless one of the two needs an actor of its own. An edge gets an equal share
+ * of the pipeline's budget, between one frame and eight.
+ *
+ * @param graph the nodes in the order of the data: a node comes after its inputs
+ */
+export const makePlan = (
+  pipeline: string,
+  graph: Graph,
+  traitsOf: (node: GraphNode) => NodeTraits,
+  resources: PlanResources
+): Plan => {
+  const consumers = new Map<string, number>()
+  for (const node of graph.nodes) for (const input of node.inputs) consumers.set(input, (consumers.get(input) ?? 0) + 1)
+
+  const islands: Array<{ readonly nodes: Array<GraphNode> }> = []
+  const islandOf = new Map<string, { readonly nodes: Array<GraphNode> }>()
+  const crossings: Array<{ from: string; to: string; edge: number; reason: string }> = []
+
+  for (const node of graph.nodes) {
+    const reasons = node.inputs.map((input) => reasonForBoundary(node, input))
+    const only = node.inputs.length === 1 ? node.inputs[0]! : undefined
+    if (only !== undefined && reasons[0] === undefined) {
+      const island = islandOf.get(only)!
+      island.nodes.push(node)
+      islandOf.set(node.id, island)
+    } else {
+      const island = { nodes: [node] }
+      islands.push(island)
+      islandOf.set(node.id, island)
+      node.inputs.forEach((input, edge) => crossings.push({ from: input, to: node.id, edge, reason: reasons[edge]! }))
+    }
+  }
+
+  const addressOf = (node: string) => `/pipelines/${pipeline}/${islandOf.get(node)!.nodes[0]!.id}`
+  const share = boundsFor(resources.mailboxBytes / Math.max(1, crossings.length))
+  const edges = crossings.map(({ edge, from, reason, to }): PlannedEdge => {
+    const buffer = traitsOf(graph.nodes.find(({ id }) => id === to)!).buffer
+    return {
+      from: addressOf(from),
+      to: addressOf(to),
+      edge,
+      reason,
+      overflow: buffer?.overflow ?? "backpressure",
+      bounds: buffer === undefined ? share : boundsOfBuffer(share, buffer)
+    }
+  })
+  return {
+    graph,
+    actors: islands.map(({ nodes }) => ({
+      address: addressOf(nodes[0]!.id),
+      kind: kindOf(nodes.map((node) => traitsOf(node).role)),
+      nodes: nodes.map((node) => node.id),
+      mayOffload: nodes.filter((node) => traitsOf(node).mayOffload === true).map((node) => node.id)
+    })),
+    edges,
+    mailboxBytes: edges.reduce((sum, { bounds }) => sum + bounds.maxBytes, 0)
+  }
+
+  function reasonForBoundary(node: GraphNode, input: string): string | undefined {
+    if (node.inputs.length > 1) return `${node.id} takes from several streams`
+    if ((consumers.get(input) ?? 0) > 1) return `several streams take from ${input}`
+    const above = graph.nodes.find((candidate) => candidate.id === input)!
+    const own = traitsOf(node).boundary
+    if (own !== undefined) return `${node.id} ${own}`
+    const theirs = traitsOf(above).boundary
+    if (theirs !== undefined) return `${above.id} ${theirs}`
+    const waiting = traitsOf(node).keepsTime === true ? islandOf.get(input)!.nodes.find((other) => traitsOf(other).mayWait) : undefined
+    return waiting === undefined ? undefined : `${node.id} keeps time while ${waiting.id} may wait`
+  }
+}
+
+const kindOf = (roles: ReadonlyArray<NodeTraits["role"]>): PlannedActor["kind"] =>
+  roles[0] === "source" ? "source" : roles.at(-1) === "sink" ? "sink" : "processor"
+
+const boundsFor = (bytes: number): MailboxBounds => {
+  const maxFrames = Math.max(2, Math.min(mostFrames, Math.floor(bytes / frameLimits.bytes)))
+  return {
+    maxFrames,
+    maxItems: maxFrames * frameLimits.items,
+    maxBytes: maxFrames * frameLimits.bytes,
+    highWaterMark: maxFrames,
+    lowWaterMark: Math.floor(maxFrames / 2)
+  }
+}
+
+/** Less memory than this leaves a spilling mailbox no room for the buffers of its files. */
+const leastSpillBytes = 1024 * 1024
+
+/** A buffer of so many items: its frames carry at most as many, so a small buffer means small frames. */
+const boundsOfBuffer = (share: MailboxBounds, { items, overflow }: NonNullable<NodeTraits["buffer"]>): MailboxBounds => ({
+  ...share,
+  maxItems: items,
+  maxBytes: overflow === "spill" ? Math.max(leastSpillBytes, share.maxBytes) : share.maxBytes
+})

@@ -1,0 +1,165 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, describe, expect, it } from "vitest"
+import { Flow, StreamHost } from "rtfs-streams"
+import { specificationBlocks } from "../rtfs/specificationBlocks.ts"
+
+// The calls of the specification as they stand there, with what they leave open bound to something that can be looked at.
+
+const root = mkdtempSync(join(tmpdir(), "rtfs-streams-specification-"))
+mkdirSync(root, { recursive: true })
+afterAll(() => rmSync(root, { recursive: true }))
+
+/** The part of a block, from one comment to the next, that contains a text. */
+const partWith = (text: string): string => {
+  const parts = specificationBlocks.flatMap((block) => block.split(/\n\n(?=;;)/)).filter((part) => part.includes(text))
+  expect(parts).toHaveLength(1)
+  return parts[0]!
+}
+
+interface Calls {
+  /** What each binding was called with, in order, and what was printed. */
+  readonly calls: ReadonlyArray<readonly [name: string, ...args: ReadonlyArray<unknown>]>
+  readonly error?: Error
+}
+
+/** Runs a program whose bindings note that they were called; a function among them says what the call gives. */
+const run = async (program: string, bindings: Record<string, unknown>): Promise<Calls> => {
+  const calls: Array<readonly [string, ...Array<unknown>]> = []
+  const noting = (name: string, f: (...args: Array<unknown>) => unknown) => (...args: Array<unknown>) => {
+    calls.push([name, ...args])
+    return f(...args)
+  }
+  await using host = await StreamHost.start({
+    policy: { all: true, fsRoot: root },
+    print: (line) => calls.push(["println", line]),
+    bindings: Object.fromEntries(
+      Object.entries(bindings).map(([name, value]) => [name, typeof value === "function" ? noting(name, value as () => unknown) : value])
+    )
+  })
+  return host.run(program).then(
+    () => ({ calls }),
+    (error: Error) => (console.log(error.message.slice(0,300)), { calls, error })
+  )
+}
+
+const nothing = () => {}
+async function* asynchronous<Item>(...items: ReadonlyArray<Item>) {
+  yield* items
+}
+
+describe("the specification's calls", () => {
+  it("read a file in chunks of bytes that cut no character, and say once that it is complete", async () => {
+    const text = "Zeile ä€😀\n".repeat(3000)
+    writeFileSync(join(root, "large-dataset.json"), text)
+    const { calls } = await run(partWith(":stream.file.read"), {
+      "process-json-chunk": nothing,
+      "finalize-processing": nothing,
+      "handle-file-error": nothing
+    })
+    const chunks = calls.slice(0, -1).map(([name, chunk]) => (expect(name).toBe("process-json-chunk"), chunk as string))
+    expect(chunks.join("")).toBe(text)
+    expect(chunks.length).toBe(Math.ceil(Buffer.byteLength(text) / 8192))
+    for (const chunk of chunks) expect(Buffer.byteLength(chunk)).toBeLessThanOrEqual(8192 + 3)
+    expect(calls.at(-1)).toEqual(["finalize-processing"])
+  })
+
+  it("tell of a file that is not there once, and of nothing else", async () => {
+    rmSync(join(root, "large-dataset.json"), { force: true })
+    const { calls, error } = await run(partWith(":stream.file.read"), {
+      "process-json-chunk": nothing,
+      "finalize-processing": nothing,
+      "handle-file-error": nothing
+    })
+    expect(calls).toEqual([["handle-file-error", expect.objectContaining({ message: expect.stringContaining("there is no such file") })]])
+    expect(error).toMatchObject({ _tag: "FileFailure" })
+  })
+
+  it.each<[string, () => unknown]>([
+    ["an asynchronous generator", () => asynchronous("one\n", "two\n")],
+    ["a web stream", () => new ReadableStream({ start: (c) => (c.enqueue("one\n"), c.enqueue("two\n"), c.close()) })],
+    ["a generator", () => ["one\n", "two\n"].values()],
+    ["a vector", () => ["one\n", "two\n"]],
+    ["a flow", () => Flow.from(["one", "two"]).map((line) => `${line}\n`)]
+  ])("write to a file what %s gives", async (_, data) => {
+    const { calls } = await run(partWith(":stream.file.write"), { "lazy-data-sequence": data() })
+    expect(calls).toEqual([["println", "Write complete"]])
+    expect(readFileSync(join(root, "output.txt"), "utf8")).toBe("one\ntwo\n")
+  })
+
+  it("stream from a collection in chunks, the last one short", async () => {
+    const { calls } = await run(partWith(":stream.from-collection"), { "process-batch": async () => {} })
+    expect(calls.map(([, chunk]) => chunk)).toEqual([[1, 2, 3], [4, 5, 6], [7, 8, 9], [10]])
+  })
+
+  it("stream to a collection, which :on-complete receives", async () => {
+    const { calls } = await run(partWith(":stream.to-collection"), { "input-stream": asynchronous(1, { a: "b" }) })
+    expect(calls).toEqual([["println", "Collected: [1 {:a \"b\"}]"]])
+  })
+
+  it("generate until :done", async () => {
+    const { calls } = await run(partWith(":stream.generate"), { "process-generated": nothing })
+    expect(calls.map(([, value]) => value)).toEqual(Array.from({ length: 1000 }, (_, index) => index))
+  })
+
+  it("map, with functions of the program and of the host", async () => {
+    expect((await run(partWith("string/upper-case"), { "input-stream": ["a", "ß"], "send-to-output": async () => {} })).calls).toEqual([
+      ["send-to-output", "A"],
+      ["send-to-output", "SS"]
+    ])
+    const parsed = await run(partWith("json/parse"), { "json-stream": asynchronous("{\"a\":[1,null]}", "2"), "validate-and-store": nothing })
+    expect(parsed.calls).toEqual([["validate-and-store", { a: [1, null] }], ["validate-and-store", 2]])
+  })
+
+  it("filter, and leave repeats out", async () => {
+    const kept = await run(partWith(":stream.filter data-stream"), { "data-stream": ["a", "", [1], []], "process-valid-chunk": nothing })
+    expect(kept.calls.map(([, chunk]) => chunk)).toEqual(["a", [1]])
+    const items = [{ id: 1 }, { id: "1" }, { id: 1, again: true }, {}, { id: null }]
+    const unique = await run(partWith(":stream.distinct"), { "data-stream": items, "store-unique-item": nothing })
+    expect(unique.calls.map(([, item]) => item)).toEqual([{ id: 1 }, { id: "1" }, {}])
+  })
+
+  it("reduce to one result, also where there is nothing, and group", async () => {
+    expect((await run(partWith(":stream.reduce data-stream"), { "data-stream": ["a", "b"] })).calls).toEqual([["println", "Total items: 2"]])
+    expect((await run(partWith(":stream.reduce data-stream"), { "data-stream": asynchronous() })).calls).toEqual([["println", "Total items: 0"]])
+    const items = [{ category: "x", n: 1 }, { category: "y", n: 2 }, { category: "x", n: 3 }]
+    const grouped = await run(partWith(":stream.group-by"), { "data-stream": items, "process-grouped-data": nothing })
+    expect(grouped.calls).toEqual([["process-grouped-data", { x: [items[0], items[2]], y: [items[1]] }]])
+  })
+
+  it("batch by size, with the rest at the end", async () => {
+    const items = Array.from({ length: 250 }, (_, index) => index)
+    const { calls } = await run(partWith(":stream.batch data-stream"), { "data-stream": items, "process-batch": nothing })
+    expect(calls.map(([, batch]) => (batch as ReadonlyArray<number>).length)).toEqual([100, 100, 50])
+    expect(calls.flatMap(([, batch]) => batch)).toEqual(items)
+  })
+
+  it("build a pipeline of functions of the host, asynchronous ones among them, and hand over its result once", async () => {
+    const block = specificationBlocks.find((text) => text.includes("create-data-pipeline"))!
+    const { calls } = await run(block, {
+      "input-stream": Array.from({ length: 120 }, (_, n) => n),
+      "validate-chunk": async (n: unknown) => ({ n, isEven: (n as number) % 2 === 0 }),
+      "valid?": (chunk: unknown) => (chunk as { isEven: boolean }).isEven,
+      "process-batch": (batch: unknown) => (batch as ReadonlyArray<{ n: number }>).reduce((sum, { n }) => sum + n, 0),
+      "aggregate-results": async (sum: unknown, next: unknown) => (sum as number) + (next as number),
+      "store-result": nothing
+    })
+    expect(calls.filter(([name]) => name === "process-batch").map(([, batch]) => (batch as ReadonlyArray<unknown>).length)).toEqual([50, 10])
+    expect(calls.filter(([name]) => name === "store-result")).toEqual([["store-result", 3540]])
+  })
+
+  it("create, pause and resume: everything comes, in order, after the resumption", async () => {
+    const taken: Array<number> = []
+    async function* controllable() {
+      for (let n = 0; n < 5; n++) {
+        taken.push(n)
+        yield n
+      }
+    }
+    const block = partWith(":stream.create controllable-stream")
+    const { error } = await run(block, { "controllable-stream": controllable() })
+    expect(error).toBeUndefined()
+    expect(taken).toEqual([0, 1, 2, 3, 4])
+  })
+})

@@ -1,0 +1,124 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { stripTypeScriptTypes } from "node:module"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterAll, describe, expect, it } from "vitest"
+import * as library from "rtfs-streams"
+import { statusByTag } from "../../src/cli/exitStatus.ts"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+const read = (path: string) => readFileSync(join(root, path), "utf8")
+
+/** What people read; the reference is compared with the definitions elsewhere. */
+const documents = [
+  "README.md",
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".md") && !path.startsWith("reference"))
+    .map((path) => `docs/${path}`)
+]
+
+/** The rows of a page's tables, as cells; heads and rules are left out. */
+const rowsOf = (page: string): ReadonlyArray<ReadonlyArray<string>> =>
+  [...read(page).matchAll(/^\| (.*) \|$/gm)]
+    .map(([, row]) => row!.split(" | ").map((cell) => cell.trim()))
+    .filter(([first]) => !/^-+$/.test(first!))
+
+const quoted = (text: string): ReadonlyArray<string> => [...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code!)
+
+const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"))
+
+/** Paths of the repository that a page names in code spans or shows as the targets of links. */
+const pathsIn = (page: string): ReadonlyArray<string> => {
+  const text = read(page)
+  const prose = text.replaceAll(/^```[\s\S]*?^```/gm, "")
+  const named = quoted(prose).filter((code) => /^(src|tests|property-tests|benchmarks|examples|docs|scripts|\.ci)\/[\w./-]*$/.test(code))
+  const linked = [...prose.matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g)].map(([, target]) => join(dirname(page), target!))
+  return [...named, ...linked]
+}
+
+describe("the documents", () => {
+  it.each(documents)("%s names files and folders that are there", (page) => {
+    expect(pathsIn(page).filter((path) => !existsSync(join(root, path)))).toEqual([])
+  })
+
+  it.each(documents)("%s names no source file by a name that no folder has", (page) => {
+    const known = new Set(sources.map((path) => path.split("/").at(-1)))
+    const bare = quoted(read(page).replaceAll(/^```[\s\S]*?^```/gm, "")).filter((code) => /^[\w-]+(\.machine)?\.ts$/.test(code))
+    expect(bare.filter((name) => !known.has(name))).toEqual([])
+  })
+
+  it("docs/invariants.md claims only what a test with that number in its title proves", () => {
+    const rows = rowsOf("docs/invariants.md").filter(([id]) => id !== "Id")
+    expect(rows.length).toBeGreaterThan(30)
+    const unproved = rows.flatMap(([id, , files]) =>
+      quoted(files!)
+        .filter((file) => !new RegExp(`\\b(it|test|describe)\\b[^"'\`]{0,80}["'\`][^"'\`\\n]*\\b${id}\\b`).test(read(file)))
+        .map((file) => `${id} in ${file}`)
+    )
+    expect(unproved).toEqual([])
+  })
+
+  it("docs/invariants.md has a row for every number in the title of a test", () => {
+    const claimed = new Set(rowsOf("docs/invariants.md").map(([id]) => id))
+    const titles = ["tests", "property-tests"].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+        .filter((path) => path.endsWith(".test.ts") && !path.startsWith("project/"))
+        .flatMap((path) =>
+          [...read(`${folder}/${path}`).matchAll(/\b(?:it|test)(?:\.\w+)?\(\s*["'`]([^"'`\n]+)/g)].map(([, title]) => title!)
+        )
+    )
+    const numbers = new Set(titles.flatMap((title) => title.match(/\b(?:SE-R\d+|[A-Z]{2}-\d+)\b/g) ?? []))
+    expect([...numbers].filter((id) => !claimed.has(id))).toEqual([])
+  })
+
+  it("docs/errors.md has a row for every tag, with the exit status of the command line", () => {
+    const tags = sources.flatMap((path) =>
+      [...read(`src/${path}`).matchAll(/readonly _tag = "(\w+)"|TaggedError\("(\w+)"\)/g)].map(([, plain, data]) => plain ?? data!)
+    )
+    const rows = rowsOf("docs/errors.md").filter(([first]) => /^`\w+`$/.test(first!))
+    expect(rows.map(([tag]) => quoted(tag!)[0]).sort()).toEqual([...new Set(tags)].sort())
+    const wrong = rows.flatMap(([cell, ...rest]) => {
+      const status = statusByTag[quoted(cell!)[0]!]
+      const expected = status === undefined ? "of its cause" : String(status)
+      return rest.at(-1) === expected ? [] : [`${cell}: ${expected}, not ${rest.at(-1)}`]
+    })
+    expect(wrong).toEqual([])
+  })
+})
+
+describe("the pipelines in README.md", () => {
+  const folder = mkdtempSync(join(tmpdir(), "rtfs-streams-readme-"))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const block = (language: string) => {
+    const found = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, "m").exec(read("README.md"))![1]!
+    expect(found.trim().split("\n").length).toBeLessThan(20)
+    // Tests leave nothing in the working folder.
+    expect(found).toContain("out/")
+    return found.replaceAll("out/", `${folder}/`).replaceAll('"out"', JSON.stringify(folder))
+  }
+
+  it("run in RTFS", async () => {
+    const lines: Array<string> = []
+    const host = await library.StreamHost.start({
+      policy: { read: ["node_modules/vega-datasets/data"], write: [folder] },
+      print: (line) => lines.push(line)
+    })
+    await host.run(block("clojure"))
+    await host.stop()
+    expect(lines).toEqual([expect.stringContaining("1444")])
+    expect(readFileSync(join(folder, "late.ndjson"), "utf8").split("\n").length).toBe(10_499)
+  })
+
+  it("run in TypeScript", async () => {
+    const lines: Array<unknown> = []
+    const script = stripTypeScriptTypes(block("ts")).replace(/import (\{[^}]*\}) from "rtfs-streams"/, "const $1 = library")
+    const AsyncFunction = (async () => {}).constructor as new (
+      ...names: ReadonlyArray<string>
+    ) => (...values: ReadonlyArray<unknown>) => Promise<void>
+    await new AsyncFunction("library", "console", script)(library, {
+      log: (...values: ReadonlyArray<unknown>) => lines.push(values.join(" "))
+    })
+    expect(lines).toEqual([expect.stringContaining("1444")])
+  })
+})
