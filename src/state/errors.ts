@@ -1,0 +1,47 @@
+/** A store can't be read or written, or what it holds is damaged. */
+export class StoreFailure extends Error {
+  readonly _tag = "StoreFailure"
+  readonly location: string
+
+  constructor(location: string, problem: string, options: { readonly fix: string; readonly cause?: unknown }) {
+    super(`The store ${location} ${problem}. ${options.fix}`, { cause: options.cause })
+    this.location = location
+  }
+  override get name() {
+    return this._tag
+  }
+}
+
+/** Another process, or another stream of this one, works under this id. */
+export class StreamInUse extends Error {
+  readonly _tag = "StreamInUse"
+  readonly stream: string
+
+  constructor(stream: string, location: string, owner: string) {
+    super(
+      `The stream ${stream} is in use by ${owner} (store ${location}). Two runs of one stream would overwrite each other's `
+        + `checkpoints: wait for the other one to end, stop it, or give this one another :stream-id.`
+    )
+    this.stream = stream
+  }
+  override get name() {
+    return this._tag
+  }
+}
+
+/** This owner was silent for so long that another took its stream over; it must stop. */
+export class StreamFenced extends Error {
+  readonly _tag = "StreamFenced"
+  readonly stream: string
+
+  constructor(stream: string, location: string, epoch: number) {
+    super(
+      `The stream ${stream} was taken over by another process (store ${location}): this one, of epoch ${epoch}, was suspended or cut off for longer than `
+        + `its lease and can write no more. Nothing it did since is in a checkpoint; the other one goes on.`
+    )
+    this.stream = stream
+  }
+  override get name() {
+    return this._tag
+  }
+}
