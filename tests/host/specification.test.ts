@@ -94,7 +94,7 @@ describe("the specification's calls", () => {
   })
 
   it("stream to a collection, which :on-complete receives", async () => {
-    const { calls } = await run(partWith(":stream.to-collection"), { "input-stream": asynchronous(1, { a: "b" }) })
+    const { calls } = await run(partWith(":stream.to-collection"), { "input-stream": asynchronous<unknown>(1, { a: "b" }) })
     expect(calls).toEqual([["println", "Collected: [1 {:a \"b\"}]"]])
   })
 
