@@ -1,6 +1,7 @@
 import type * as Effect from "effect/Effect"
 import type { FileAccess, NodeSpec } from "../actors/index.ts"
 import type { OptionsOf, OptionSpecs } from "./Option.ts"
+import type { ItemPolicy } from "../scheduler/index.ts"
 import type { ProgramStore } from "./control/ProgramStore.ts"
 import type { StreamHandle } from "./StreamHandle.ts"
 import type { StreamValue } from "./StreamValue.ts"
@@ -62,6 +63,20 @@ export interface StreamCapability extends Described {
   readonly boundary: (options: Readonly<Record<string, unknown>>) => string | undefined
   /** What the node does. Several stages are one node still: they run in this order, in one actor. */
   readonly node: (options: Readonly<Record<string, unknown>>, input: NodeInput) => ReadonlyArray<NodeSpec>
+  /** Of a decorator: what it changes in all nodes above it. Made once for each consumption, so it may hold what they share. */
+  readonly covers?: ((options: Readonly<Record<string, unknown>>) => Cover) | undefined
+}
+
+/** What a decorator changes in the nodes above it, the nearest decorator first. Left out: nothing. */
+export interface Cover {
+  readonly spec?: (spec: NodeSpec, node: CoveredNode) => NodeSpec
+  readonly policy?: (policy: ItemPolicy, node: CoveredNode) => ItemPolicy
+}
+
+export interface CoveredNode {
+  readonly id: string
+  readonly capability: string
+  readonly options: Readonly<Record<string, unknown>>
 }
 
 export interface NodeInput {
@@ -131,6 +146,7 @@ interface StreamDefinition<Specs extends OptionSpecs> {
   readonly touches?: (options: OptionsOf<Specs>) => ReadonlyArray<Touch>
   readonly boundary?: (options: OptionsOf<Specs>) => string | undefined
   readonly node: (options: OptionsOf<Specs>, input: NodeInput) => NodeSpec | ReadonlyArray<NodeSpec>
+  readonly covers?: (options: OptionsOf<Specs>) => Cover
 }
 
 /** Defines a capability that is a node of a graph; see `StreamCapability` for what each field means. */
@@ -150,6 +166,7 @@ export const defineCapability = <const Specs extends OptionSpecs>(definition: St
     single: typed(definition.single ?? (() => false)),
     touches: typed(definition.touches ?? (() => [])),
     boundary: typed(definition.boundary ?? (() => undefined)),
+    covers: definition.covers === undefined ? undefined : typed(definition.covers),
     node: (options, input) => {
       const made = node(options, input)
       return "kind" in made ? [made as NodeSpec] : (made as ReadonlyArray<NodeSpec>)

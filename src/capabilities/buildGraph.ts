@@ -1,6 +1,6 @@
 import type { NodeSpec } from "../actors/index.ts"
 import { describe, type Graph, type GraphNode, type NodeTraits, type StreamFunction } from "../scheduler/index.ts"
-import type { Touch } from "./Capability.ts"
+import type { Cover, CoveredNode, Touch } from "./Capability.ts"
 import type { OverflowName } from "./commonOptions.ts"
 import { InvalidCall } from "./errors.ts"
 import type { StreamValue } from "./StreamValue.ts"
@@ -37,19 +37,29 @@ export const buildGraph = (output: StreamValue): BuiltGraph => {
     return ordinal === 1 ? base : `${base}-${ordinal}`
   }
 
-  const add = (value: StreamValue): string => {
-    const inputs = value.inputs.map(add)
+  /** @param covers of the decorators below it, the nearest one first */
+  const add = (value: StreamValue, covers: ReadonlyArray<Cover>): string => {
+    const { capability, options } = value
+    const cover = capability.covers?.(options)
+    const coversAbove = cover === undefined ? covers : [cover, ...covers]
+    const inputs = value.inputs.map((input) => add(input, coversAbove))
     if (nodes.length >= mostNodes) {
-      throw new InvalidCall(value.capability.id, `would make a graph of more than ${mostNodes} nodes; a stream used twice counts twice.`)
+      throw new InvalidCall(capability.id, `would make a graph of more than ${mostNodes} nodes; a stream used twice counts twice.`)
     }
     const id = idFor(value)
-    nodes.push({ id, capability: value.capability.id, options: value.options, inputs, onFailure: value.onFailure })
-    specs.set(id, value.capability.node(value.options, { single: givesOneItem(value.inputs[0]) }))
+    const node = { id, capability: capability.id, options, inputs }
+    const covered = <Value>(value: Value, by: (cover: Cover) => ((value: Value, node: CoveredNode) => Value) | undefined): Value =>
+      covers.reduce((covered, cover) => by(cover)?.(covered, node) ?? covered, value)
+    nodes.push({ ...node, onFailure: covered(value.onFailure, ({ policy }) => policy) })
+    specs.set(
+      id,
+      capability.node(options, { single: givesOneItem(value.inputs[0]) }).map((spec) => covered(spec, ({ spec }) => spec))
+    )
     values.set(id, value)
     return id
   }
 
-  const out = add(output)
+  const out = add(output, [])
   return {
     graph: { nodes, outputs: { out } },
     specsOf: (node) => specs.get(node)!,

@@ -38,9 +38,9 @@ const run = async (program: string, bindings: Record<string, unknown>): Promise<
       Object.entries(bindings).map(([name, value]) => [name, typeof value === "function" ? noting(name, value as () => unknown) : value])
     )
   })
-  return host.run(program).then(
+  return await host.run(program).then(
     () => ({ calls }),
-    (error: Error) => (console.log(error.message.slice(0,300)), { calls, error })
+    (error: Error) => ({ calls, error })
   )
 }
 
