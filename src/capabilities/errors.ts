@@ -1,5 +1,4 @@
-import { HostObject } from "../serialization/index.ts"
-import { nearest } from "./nearest.ts"
+import { HostObject, nearestOrPart } from "../serialization/index.ts"
 
 /**
  * A call of a capability that can't be made as it was written: an unknown option, a wrong value, a missing subject.
@@ -19,7 +18,7 @@ export class InvalidCall extends Error {
 
   /** An option that the capability does not have; names the nearest one that it has. */
   static unknownOption(capability: string, option: string, known: ReadonlyArray<string>): InvalidCall {
-    const near = nearest(option, known)
+    const near = nearestOrPart(option, known)
     const list = known.length === 0 ? "it takes none" : `it takes ${known.map((name) => `:${name}`).join(" ")}`
     return new InvalidCall(
       capability,
@@ -35,7 +34,7 @@ export class UnknownCapability extends Error {
   readonly capability: string
 
   constructor(capability: string, known: Iterable<string>) {
-    const near = nearest(capability, known)
+    const near = nearestOrPart(capability, known)
     super(
       `There is no capability :${capability}` +
         (near === undefined ? "; `rtfs-streams capabilities` lists what there is." : `; did you mean :${near}?`)

@@ -17,7 +17,6 @@ export { BoundExceeded, HandleMisuse, InvalidCall, InvalidResult, shown, Unknown
 export { FileFailure, MalformedFile, UnwritableValue } from "./files/errors.ts"
 export { forEach } from "./composition/for-each.ts"
 export { builtins, Marketplace } from "./marketplace.ts"
-export { nearest } from "./nearest.ts"
 export { type OptionSpec, type OptionSpecs, parseByteSize } from "./Option.ts"
 export { fromCollection, isCollection } from "./sources/from-collection.ts"
 export { ProgramStore } from "./control/ProgramStore.ts"

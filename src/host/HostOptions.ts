@@ -1,4 +1,5 @@
-import { nearest, parseByteSize } from "../capabilities/index.ts"
+import { parseByteSize } from "../capabilities/index.ts"
+import { nearestOrPart } from "../serialization/index.ts"
 import type { PolicyOptions } from "./PolicyOptions.ts"
 import type { RunReport } from "./Report.ts"
 
@@ -108,7 +109,7 @@ const smallestMemory = 8 * 1024 * 1024
 const checkNames = (options: object, names: ReadonlyArray<string>, prefix: string): void => {
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue
-    const near = nearest(name, names)
+    const near = nearestOrPart(name, names)
     throw new InvalidHostOption(`${prefix}${name}`, `does not exist; ${near === undefined ? `there are ${names.join(", ")}` : `did you mean ${prefix}${near}?`}`)
   }
 }

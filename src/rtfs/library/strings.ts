@@ -1,6 +1,6 @@
 import { failure } from "../errors.ts"
 import { print, toText } from "../Printer.ts"
-import { compileRegex, type Regex } from "../regex/Regex.ts"
+import { compileRegex, type Regex } from "../../capabilities/schemas/index.ts"
 import { typeName } from "../typeName.ts"
 import { builtin, type Builtin, type Context } from "./Builtin.ts"
 

@@ -1,5 +1,5 @@
 import { keyword } from "../../serialization/index.ts"
-import { compileRegex } from "../regex/Regex.ts"
+import { compileRegex } from "./regex/Regex.ts"
 import {
   type Check,
   entries,
