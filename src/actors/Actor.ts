@@ -41,8 +41,20 @@ export interface ActorDefinition {
    */
   readonly failures: "restart" | "end"
   readonly onQuarantine?: (item: QuarantinedItem) => void
-  /** A barrier came by, and everything before it is worked off. Encode the snapshot before returning. */
-  readonly onBarrier?: (barrier: unknown, snapshot: unknown) => void
+  /** Present where the stream is checkpointed. */
+  readonly checkpointing?: ActorCheckpointing
+}
+
+/** What an actor tells whoever coordinates the checkpoints of its stream. */
+export interface ActorCheckpointing {
+  /** See `OpenContext.durable`. */
+  readonly durable: string
+  /** A barrier came by, and everything before it is worked off, by a sink also made durable. Encode the snapshot before returning. */
+  readonly onBarrier: (barrier: unknown, snapshot: unknown) => void
+  /** A sink has sealed its output and waits with `finish` until a checkpoint has this snapshot. Encode it before returning. */
+  readonly onSealed: (snapshot: unknown) => Effect.Effect<void>
+  /** A source has given so many items in all. */
+  readonly onTaken?: (items: number) => void
 }
 
 /** What an actor can be told; it overtakes the data. */

@@ -1,6 +1,6 @@
 import { describe, isOffloadable, type OffloadPool, portableTask, type StreamFunction } from "../scheduler/index.ts"
 import { CallWindow, type ConcurrentWindow, type Entered, TaskWindow } from "./ConcurrentWindow.ts"
-import { Island, refill } from "./Island.ts"
+import { Island, type IslandSnapshot, refill } from "./Island.ts"
 import { failed, worked } from "./IslandWriter.ts"
 import type { StageSpec } from "./NodeSpec.ts"
 import type { Probe } from "./OffloadDecision.ts"
@@ -266,6 +266,30 @@ export class Chain {
     for (const window of this.windows) window.abandon()
   }
 
+  /**
+   * States and position of all stages as if they were one island, however they are cut here: where functions run
+   * concurrently, or have moved to the pool, may be another thing in the life that goes on with it.
+   *
+   * With windows only where `isSettled`: what is under way in them is no part of it.
+   */
+  snapshot(): IslandSnapshot {
+    const [first] = this.islands as [Island]
+    if (this.windows.length === 0) return first.snapshot()
+    const { index } = first.snapshot()
+    const states = this.stages.map((stage, at) => stage.snapshot?.(this.stateOf(at) ?? {}) ?? { ...this.stateOf(at) })
+    return { ...nothingUnderWay, states, index, entered: [...this.entered()] }
+  }
+
+  restore(snapshot: IslandSnapshot): void {
+    if (this.windows.length === 0) return this.islands[0]!.restore(snapshot)
+    this.islands.forEach((island, part) => {
+      const first = this.firstStage[part]!
+      const states = snapshot.states.slice(first, first + island.stages.length)
+      const entered = snapshot.entered.slice(first, first + island.stages.length + 1)
+      island.restore({ ...nothingUnderWay, states, entered, index: part === 0 ? snapshot.index : 0 })
+    })
+  }
+
   private isOffered(index: number): boolean {
     return this.offered[index]! >= this.islands[index]!.outCount
   }
@@ -328,6 +352,8 @@ interface Parts {
   readonly windows: ReadonlyArray<{ readonly stage: number; readonly window: ConcurrentWindow }>
   readonly firstStage: ReadonlyArray<number>
 }
+
+const nothingUnderWay = { insideItem: false, stage: -1, value: null, result: [], pending: [], out: [], origins: [], ended: -1 } as const
 
 /** How many results an island behind a window takes at once. */
 const chunk = 64

@@ -158,11 +158,23 @@ export interface AsyncSink {
   readonly write: (items: ReadonlyArray<unknown>) => Effect.Effect<void, unknown>
   /** Called once at the normal end: makes the output final and gives the sink's result. Without it, closing the scope discards. */
   readonly finish: Effect.Effect<unknown, unknown>
+  /** How far it has got, as a plain value. */
   readonly position: () => unknown
+  /** Makes durable what was written, so that a checkpoint may keep the position behind it. Left out: it always is, or never will be. */
+  readonly sync?: Effect.Effect<void, unknown>
+  /** Writes what the end of the output needs and makes that durable; only `finish` comes after it, maybe in another process. */
+  readonly seal?: Effect.Effect<void, unknown>
 }
 
 export interface OpenContext {
   readonly address: string
   readonly services: StreamServices
   readonly position: unknown | undefined
+  /**
+   * Present where the stream is checkpointed, under a name that is the same in every process which goes on with it: what
+   * a sink wrote must then outlive it.
+   */
+  readonly durable?: string
+  /** Of a sink: everything was written and sealed before, only `finish` is missing; maybe not even that. */
+  readonly isSealed?: boolean
 }

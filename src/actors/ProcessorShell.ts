@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import { UnencodableValue } from "../serialization/index.ts"
 import type { ActorDefinition } from "./Actor.ts"
 import { Chain, waiting } from "./Chain.ts"
+import type { IslandSnapshot } from "./Island.ts"
 import { ActorFailure } from "./errors.ts"
 import { broken, failed, spent, suspended } from "./IslandWriter.ts"
 import { Mode } from "./Lifecycle.ts"
@@ -78,6 +79,12 @@ export class ProcessorShell extends Shell implements IslandDriver {
       this.obey()
       if (!this.output.flush()) return this.awaitRoom
       if (this.isOver) return undefined
+      if (this.hasBarrier && this.input.isSource && !this.chain.isInsideItem && this.chain.isSettled) {
+        // Between two items, wherever in the source's portion and also while paused: a round must not wait for either.
+        const problem = this.passOn("barrier", this.takeBarrier())
+        if (problem) return Effect.fail(problem)
+        continue
+      }
       const isPaused = this.lifecycle.mode === Mode.paused
       const now = this.now()
       if (this.chain.nextTimer() <= now && this.chain.fireDue(now)) this.isStirred = true
@@ -248,7 +255,7 @@ export class ProcessorShell extends Shell implements IslandDriver {
   passOn(kind: "watermark" | "barrier" | "directive", value: unknown): ActorFailure | undefined {
     const problem = this.frameOutput()
     if (problem) return problem
-    if (kind === "barrier") this.definition.onBarrier?.(value, this.snapshot())
+    if (kind === "barrier") this.definition.checkpointing?.onBarrier(value, this.snapshot())
     this.output.signal(kind, this.now(), value)
     return undefined
   }
@@ -258,6 +265,7 @@ export class ProcessorShell extends Shell implements IslandDriver {
     this.metrics.itemsIn += to - from
     this.metrics.bytesIn += bytes
     this.chain.load(items, from, to)
+    if (this.input.isSource) this.definition.checkpointing?.onTaken?.(this.metrics.itemsIn)
   }
 
   get nextSlice(): number {
@@ -387,12 +395,15 @@ export class ProcessorShell extends Shell implements IslandDriver {
   }
 
   snapshot(): unknown {
-    return { input: this.input.snapshot(this), islands: this.chain.islands.map((island) => island.snapshot()) }
+    return { input: this.input.snapshot(this), chain: this.chain.snapshot(), isOver: this.isOver }
   }
 
   restore(snapshot: unknown): void {
-    const { input, islands } = snapshot as { readonly input: unknown; readonly islands: ReadonlyArray<never> }
+    const { chain, input, isOver } = snapshot as { readonly input: unknown; readonly chain: IslandSnapshot; readonly isOver: boolean }
     this.input.restore(input)
-    this.chain.islands.forEach((island, index) => island.restore(islands[index]!))
+    this.chain.restore(chain)
+    this.isOver = isOver
+    // Its end was on its way when the checkpoint was taken, or had arrived: it is harmless twice.
+    if (isOver) this.output.signal("end", 0)
   }
 }

@@ -28,7 +28,10 @@ export class SinkShell extends Shell {
   private written = 0
   private readonly ended: Array<boolean>
   private readonly aligned: Array<boolean>
+  private barrier: unknown
   private readonly lastFailure = new LastFailure()
+  /** Everything is written and a checkpoint has it; only `finish` is missing. */
+  private isSealed = false
   private isFinished = false
   private finished: unknown
 
@@ -44,9 +47,11 @@ export class SinkShell extends Shell {
   }
 
   protected live(isOpen: Effect.Effect<void>): Effect.Effect<void, ActorFailure> {
-    const { address, services } = this.definition
+    if (this.isFinished) return isOpen
+    const { address, checkpointing, services } = this.definition
+    const durable = checkpointing === undefined ? {} : { durable: checkpointing.durable, isSealed: this.isSealed }
     return Effect.scoped(
-      Effect.flatMap(this.guard(Effect.suspend(() => this.spec.open({ address, services, position: this.position }))), (sink) =>
+      Effect.flatMap(this.guard(Effect.suspend(() => this.spec.open({ address, services, position: this.position, ...durable }))), (sink) =>
         Effect.andThen(
           isOpen,
           Effect.suspend(() => this.loop(sink))
@@ -61,17 +66,18 @@ export class SinkShell extends Shell {
       while (this.orders.controlLength > 0) this.orders.takeControl()
       if (this.isFinished) return Effect.void
       if (this.items) return Effect.andThen(this.write(sink, this.items), step)
+      if (this.isAligned) return Effect.andThen(this.passBarrier(sink), step)
       if (!this.ended.includes(false)) return Effect.andThen(this.finish(sink), step)
       if (this.lifecycle.mode === Mode.paused) return Effect.andThen(this.waitFor("idle", this.orders.awaitControl), step)
       const delivery = this.mailbox.peek()
       if (delivery === undefined) return Effect.andThen(this.waitFor("idle", this.guard(this.mailbox.awaitWork)), step)
-      const failure = this.take(delivery.edge, delivery.frame, sink)
+      const failure = this.take(delivery.edge, delivery.frame)
       return failure ? Effect.fail(failure) : step
     })
     return step
   }
 
-  private take(edge: number, frame: Frame, sink: AsyncSink): ActorFailure | undefined {
+  private take(edge: number, frame: Frame): ActorFailure | undefined {
     switch (frame.kind) {
       case "data":
         this.items = decodeFrame(frame)
@@ -85,7 +91,7 @@ export class SinkShell extends Shell {
         this.aligned[edge] = true
         this.mailbox.release(edge)
         this.mailbox.blockEdge(edge)
-        this.passAligned(signalValue(frame), sink)
+        this.barrier = signalValue(frame)
         return undefined
       case "end":
         this.ended[edge] = true
@@ -159,21 +165,44 @@ export class SinkShell extends Shell {
     this.mailbox.release(this.edge)
   }
 
-  private passAligned(barrier: unknown, sink: AsyncSink): void {
-    if (!this.aligned.every((isAligned, edge) => isAligned || this.ended[edge]!)) return
-    this.position = sink.position()
-    this.definition.onBarrier?.(barrier, this.snapshot())
-    this.aligned.forEach((isAligned, edge) => {
-      if (isAligned) this.mailbox.unblockEdge(edge)
+  private get isAligned(): boolean {
+    return this.aligned.includes(true) && this.aligned.every((isAligned, edge) => isAligned || this.ended[edge]!)
+  }
+
+  /** The edges stay blocked until all that came before the barrier is durable; a life that ends before leaves it to the next. */
+  private passBarrier(sink: AsyncSink): Effect.Effect<void, ActorFailure> {
+    return Effect.map(this.guard(sink.sync ?? Effect.void), () => {
+      this.position = sink.position()
+      this.definition.checkpointing?.onBarrier(this.barrier, this.snapshot())
+      this.aligned.forEach((isAligned, edge) => {
+        if (isAligned) this.mailbox.unblockEdge(edge)
+      })
+      this.aligned.fill(false)
     })
-    this.aligned.fill(false)
   }
 
   private finish(sink: AsyncSink): Effect.Effect<void, ActorFailure> {
-    return Effect.flatMap(this.guard(sink.finish), (result) => {
-      this.finished = result
-      this.isFinished = true
-      return this.complete(this.spec) ?? Effect.void
+    return Effect.andThen(
+      this.seal(sink),
+      Effect.flatMap(this.guard(sink.finish), (result) => {
+        this.finished = result
+        this.isFinished = true
+        return this.complete(this.spec) ?? Effect.void
+      })
+    )
+  }
+
+  /**
+   * What can't be taken back (a rename) waits until a checkpoint says that everything was written: whoever resumes an
+   * earlier one would write it again.
+   */
+  private seal(sink: AsyncSink): Effect.Effect<void, ActorFailure> {
+    const { checkpointing } = this.definition
+    if (checkpointing === undefined || this.isSealed) return Effect.void
+    return Effect.flatMap(this.guard(sink.seal ?? sink.sync ?? Effect.void), () => {
+      this.position = sink.position()
+      this.isSealed = true
+      return this.waitFor("blocked", checkpointing.onSealed(this.snapshot()))
     })
   }
 
@@ -194,12 +223,24 @@ export class SinkShell extends Shell {
   }
 
   snapshot(): unknown {
-    return { position: this.position, ended: [...this.ended] }
+    const { finished = null, isFinished, isSealed, position = null } = this
+    return { position, ended: [...this.ended], isSealed, isFinished, finished } satisfies SinkSnapshot
   }
 
   restore(snapshot: unknown): void {
-    const { ended, position } = snapshot as { readonly position: unknown; readonly ended: ReadonlyArray<boolean> }
-    this.position = position
+    const { ended, finished, isFinished, isSealed, position } = snapshot as SinkSnapshot
+    this.position = position ?? undefined
     ended.forEach((value, edge) => (this.ended[edge] = value))
+    this.isSealed = isSealed
+    this.isFinished = isFinished
+    this.finished = finished
   }
+}
+
+interface SinkSnapshot {
+  readonly position: unknown
+  readonly ended: ReadonlyArray<boolean>
+  readonly isSealed: boolean
+  readonly isFinished: boolean
+  readonly finished: unknown
 }

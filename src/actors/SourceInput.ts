@@ -18,6 +18,8 @@ export class SourceInput implements IslandInput {
   private readonly pulled: Array<unknown> = []
   private pulling: PromiseLike<number> | undefined
   /** What a promised pull came to, until `next` takes it. */
+  /** Where the source stood before the pull under way. */
+  private positionBefore: unknown
   private arrived: { readonly count: number } | { readonly error: unknown } | undefined
   private failures = 0
   private isDone = false
@@ -39,10 +41,7 @@ export class SourceInput implements IslandInput {
   }
 
   next(island: IslandDriver): InputState {
-    if (island.hasBarrier) {
-      if (!island.chain.isSettled) return "unsettled"
-      return island.passOn("barrier", island.takeBarrier()) ?? "signal"
-    }
+    if (island.hasBarrier) return "unsettled"
     const source = this.source!
     if (this.restored) return this.loadRestored(island, this.restored)
     if (this.isDone || (this.isDrained && !this.pulling && !this.arrived)) {
@@ -72,8 +71,12 @@ export class SourceInput implements IslandInput {
   }
 
   snapshot(island: IslandDriver): SourcePosition {
-    const left = this.source?.items ? [] : island.chain.inputLeft()
-    return { taken: this.source?.items ? island.chain.position : this.taken, position: this.source?.position(), left }
+    if (this.restored) return this.restored
+    if (this.source?.items) return { taken: island.chain.position, position: null, left: [] }
+    const { arrived, pulled, pulling, source, taken } = this
+    const left = [...island.chain.inputLeft(), ...(arrived && "count" in arrived ? pulled.slice(0, arrived.count) : [])]
+    // A pull under way may have moved the source already, without its items being here.
+    return { taken, position: pulling ? this.positionBefore : (source?.position() ?? null), left }
   }
 
   restore(snapshot: unknown): void {
@@ -106,6 +109,7 @@ export class SourceInput implements IslandInput {
     if (arrived === undefined) {
       this.pulled.length = 0
       try {
+        this.positionBefore = source.position()
         const count = source.pull(this.pulled, Math.min(island.nextSlice, mostPulled))
         if (typeof count !== "number") {
           this.pulling = watched(count)

@@ -40,9 +40,11 @@ export class SourceShell extends Shell {
   }
 
   protected live(isOpen: Effect.Effect<void>): Effect.Effect<void, ActorFailure> {
-    const { address, services } = this.definition
+    if (this.hasEnded) return Effect.andThen(isOpen, this.awaitOutput)
+    const { address, checkpointing, services } = this.definition
+    const durable = checkpointing === undefined ? {} : { durable: checkpointing.durable }
     return Effect.scoped(
-      Effect.flatMap(this.guard(Effect.suspend(() => this.spec.open({ address, services, position: this.position }))), (source) =>
+      Effect.flatMap(this.guard(Effect.suspend(() => this.spec.open({ address, services, position: this.position, ...durable }))), (source) =>
         Effect.andThen(
           isOpen,
           Effect.suspend(() => {
@@ -94,6 +96,7 @@ export class SourceShell extends Shell {
     this.metrics.framesIn++
     this.metrics.itemsIn += "block" in batch ? batch.lineEnds.length : batch.items.length
     this.metrics.bytesIn += batch.bytes ?? 0
+    this.definition.checkpointing?.onTaken?.(this.metrics.itemsIn)
     this.batch = batch
     this.next = 0
     const failure = this.encode(batch)
@@ -158,7 +161,7 @@ export class SourceShell extends Shell {
       if (order?.type === "barrier") this.barriers.push(order.subject!)
     }
     for (const barrier of this.barriers.splice(0)) {
-      this.definition.onBarrier?.(barrier, this.snapshot())
+      this.definition.checkpointing?.onBarrier(barrier, this.snapshot())
       this.output.signal("barrier", this.now(), barrier)
     }
   }
@@ -185,12 +188,15 @@ export class SourceShell extends Shell {
   }
 
   snapshot(): unknown {
-    return { position: this.position, isDone: this.isDone }
+    return { position: this.position ?? null, isDone: this.isDone, hasEnded: this.hasEnded }
   }
 
   restore(snapshot: unknown): void {
-    const { isDone, position } = snapshot as { readonly position: unknown; readonly isDone: boolean }
-    this.position = position
+    const { hasEnded, isDone, position } = snapshot as { readonly position: unknown; readonly isDone: boolean; readonly hasEnded: boolean }
+    this.position = position ?? undefined
     this.isDone = isDone
+    this.hasEnded = hasEnded
+    // Its end was on its way when the checkpoint was taken, or had arrived: it is harmless twice.
+    if (hasEnded) this.output.signal("end", 0)
   }
 }

@@ -1,4 +1,4 @@
-export type { Actor, ActorDefinition, ActorOrder, ActorSnapshot, QuarantinedItem, StageSnapshot } from "./Actor.ts"
+export type { Actor, ActorCheckpointing, ActorDefinition, ActorOrder, ActorSnapshot, QuarantinedItem, StageSnapshot } from "./Actor.ts"
 export type { Activity } from "./ActorMetrics.ts"
 export { type ControlMessage } from "./ControlLane.ts"
 export { type Delivery } from "./EdgeQueue.ts"

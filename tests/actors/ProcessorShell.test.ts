@@ -5,6 +5,7 @@ import type { QuarantinedItem, StageNames, StageSpec } from "../../src/actors/in
 import {
   actor,
   batch,
+  checkpointing,
   begin,
   collect,
   counting,
@@ -450,7 +451,7 @@ describe("an island as an actor", () => {
       input: { mailbox: input, edges: 2 },
       stages: [map((x) => x)],
       outputs: [{ mailbox: output, edge: 0 }],
-      onBarrier: (barrier) => barriers.push(barrier)
+      checkpointing: checkpointing((barrier) => barriers.push(barrier))
     })
     const fiber = begin(made)
     const left = new Sender(input, 0).items("a").signal("watermark", 5).signal("barrier", 1).items("c")
@@ -531,7 +532,7 @@ describe("an island as an actor", () => {
   it("goes on from a snapshot in another actor, generator included", async () => {
     const stages = [map((x) => (x === 20 ? (first.startBarrier(1), x) : x)), batch(4), collect()]
     let snapshot: any
-    const first = actor({ input: counting(50), stages, onBarrier: (_, at) => (snapshot = structuredClone(at)) })
+    const first = actor({ input: counting(50), stages, checkpointing: checkpointing((_, at) => (snapshot = structuredClone(at))) })
     await life(first)
     expect(snapshot.input.taken).toBeGreaterThan(20)
     expect(snapshot.input.taken).toBeLessThan(50)

@@ -3,6 +3,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import {
   type Actor,
+  type ActorCheckpointing,
   type ActorDefinition,
   type ActorFailure,
   type ActorOrder,
@@ -22,6 +23,13 @@ export const services: StreamServices = {
   print: () => undefined,
   progress: () => undefined
 } as unknown as StreamServices
+
+/** Notes barriers; a sealed sink may finish at once. */
+export const checkpointing = (onBarrier: ActorCheckpointing["onBarrier"]): ActorCheckpointing => ({
+  durable: "test",
+  onBarrier,
+  onSealed: () => Effect.void
+})
 
 export const mailbox = (options: { readonly edges?: number; readonly maxFrames?: number; readonly address?: string } = {}) =>
   Effect.runSync(
