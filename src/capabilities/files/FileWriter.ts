@@ -18,6 +18,8 @@ export class FileWriter {
   items: number
   /** Nothing was taken since everything was put on the disk. */
   isSynced = false
+  /** The end of the file is written. */
+  isSealed: boolean
   readonly #output: OutputFile
   readonly #format: ItemFormat
   readonly #encoding: Encoding
@@ -35,6 +37,7 @@ export class FileWriter {
     readonly compression: Compression
     readonly path: string
     readonly items: number
+    readonly isSealed?: boolean
   }) {
     this.#output = options.output
     this.#format = options.format
@@ -42,6 +45,7 @@ export class FileWriter {
     this.#path = options.path
     this.#compressor = options.compression === "none" ? undefined : new Compressor(options.compression)
     this.items = options.items
+    this.isSealed = options.isSealed ?? false
   }
 
   /**
@@ -69,14 +73,27 @@ export class FileWriter {
     this.isSynced = true
   }
 
+  /** Writes what the end of the file needs and puts everything on the disk. Nothing more is taken. */
+  async seal(): Promise<void> {
+    await this.#end()
+    await this.#output.sync()
+    this.isSynced = true
+  }
+
   async finish(): Promise<void> {
+    await this.#end()
+    await this.#output.commit()
+  }
+
+  async #end(): Promise<void> {
+    if (this.isSealed) return
     const end = this.#format.end(this.items)
     if (end !== "") this.#hold(end)
     // Nothing at all is no compressed file: a file without items has one empty member.
     if (this.items === 0 && end === "") this.#hold(Buffer.alloc(0))
     await this.#flush()
     await this.#endMember()
-    await this.#output.commit()
+    this.isSealed = true
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto"
+import { createHash, randomBytes } from "node:crypto"
 import { constants } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import type { ByteSource } from "./ByteSource.ts"
@@ -17,6 +17,11 @@ export interface OutputFileOptions {
   readonly recheck: () => Promise<void>
   /** Goes on with an output that was begun before, cut back to what it had then. */
   readonly from?: OutputPosition | undefined
+  /**
+   * The output of a checkpointed stream: `discard` keeps what was written, for whoever goes on with it, and the part
+   * file is the same in every process (`name`).
+   */
+  readonly durable?: { readonly name: string; /** All of it was on the disk before: it may be under its name already. */ readonly isSealed: boolean } | undefined
 }
 
 /** How far an output has got, as a plain value. */
@@ -30,6 +35,8 @@ export interface OutputPosition {
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 const partName = /^\.[0-9a-f]{16}\.rtfs-part$/
+/** Of a checkpointed stream: 32 digits, so that nothing which sweeps up after dead processes takes it for theirs. */
+const durablePartName = /^\.[0-9a-f]{32}\.rtfs-part$/
 
 /**
  * A file that comes into being, or grows, as a whole or not at all.
@@ -55,7 +62,7 @@ export class OutputFile {
   static async open(options: OutputFileOptions): Promise<OutputFile> {
     const { files, from, mode, path } = options
     try {
-      const { created, fd, place } = mode === "replace" ? await openPart(options) : await openTarget(options)
+      const { created, fd, place } = mode === "append" ? await openTarget(options) : await openPart(options)
       const output = await prepare(options, fd, place, created).catch(async (error: unknown) => {
         if (created) await removed(files, place)
         await closed(files, fd)
@@ -75,13 +82,13 @@ export class OutputFile {
     this.#options = options
     this.#fd = fd
     this.#place = place
-    this.#isPart = options.mode === "replace"
+    this.#isPart = place !== options.target
     this.#created = created
     this.start = start
   }
 
   get position(): OutputPosition {
-    return { part: this.#isPart ? basename(this.#place) : null, start: this.start, written: this.written }
+    return { part: this.#options.mode === "replace" ? partOf(this.#options, this.#place) : null, start: this.start, written: this.written }
   }
 
   /** What was in the file before this output. */
@@ -136,8 +143,9 @@ export class OutputFile {
   async discard(): Promise<void> {
     if (!this.#open) return
     this.#open = false
-    const { files, path } = this.#options
+    const { durable, files, path } = this.#options
     try {
+      if (durable !== undefined) return
       if (this.#isPart || this.#created) await removed(files, this.#place)
       else await files.truncate(this.#fd, this.start)
     } catch (error) {
@@ -150,6 +158,8 @@ export class OutputFile {
   /** Goes back to a position of an earlier run. */
   async cutBackTo(position: OutputPosition): Promise<void> {
     const { size } = await this.#options.files.stat(this.#fd)
+    // Under its name already, it is whole, or it is somebody else's.
+    if (this.#place === this.#options.target && position.part !== null && size !== position.written) throw takenBack(this.#options.path)
     if (size < position.start + position.written) {
       throw new FileFailure({
         path: this.#options.path,
@@ -183,16 +193,33 @@ interface Opened {
   readonly created: boolean
 }
 
-const openPart = async ({ files, from, path, target }: OutputFileOptions): Promise<Opened> => {
+const openPart = async (options: OutputFileOptions): Promise<Opened> => {
+  const { durable, files, from, path, target } = options
   if (from === undefined) {
-    const place = join(dirname(target), `.${randomBytes(8).toString("hex")}.rtfs-part`)
-    return { fd: await files.open(place, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666), place, created: true }
+    const place = join(dirname(target), durable === undefined ? `.${randomBytes(8).toString("hex")}.rtfs-part` : durablePart(target, durable.name))
+    // A durable one may be there from a process that died before its first checkpoint: nothing counts that is in it.
+    const flags = durable === undefined ? O_EXCL : O_NONBLOCK
+    const fd = await files.open(place, O_RDWR | O_CREAT | O_NOFOLLOW | flags, 0o666)
+    if (durable !== undefined) await files.truncate(fd, 0)
+    return { fd, place, created: true }
   }
   // The name comes out of a checkpoint, so it is believed no more than other data.
-  if (from.part === null || !partName.test(from.part)) throw takenBack(path)
+  if (from.part === null || !(partName.test(from.part) || durablePartName.test(from.part))) throw takenBack(path)
   const place = join(dirname(target), from.part)
-  return { fd: await files.open(place, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0), place, created: false }
+  try {
+    return { fd: await files.open(place, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0), place, created: false }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || durable?.isSealed !== true) throw error
+    // A process died between the renaming and its noting so.
+    return { fd: await files.open(target, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0), place: target, created: false }
+  }
 }
+
+const durablePart = (target: string, name: string): string =>
+  `.${createHash("sha256").update(JSON.stringify([basename(target), name])).digest("hex").slice(0, 32)}.rtfs-part`
+
+const partOf = ({ durable, target }: OutputFileOptions, place: string): string =>
+  durable === undefined ? basename(place) : durablePart(target, durable.name)
 
 const openTarget = async ({ files, from, target }: OutputFileOptions): Promise<Opened> => {
   const flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK

@@ -45,13 +45,8 @@ interface FileWritePosition {
   readonly items: number
   /** Whether all of that is on the disk. Otherwise some of the items were in memory, and the position is none to go on from. */
   readonly isSynced: boolean
+  readonly isSealed: boolean
   readonly columns: CsvColumns | null
-}
-
-/** The sink of `file.write`, with what a coordinator of checkpoints needs beside it. */
-export interface FileSink extends AsyncSink {
-  /** Puts everything written so far on the disk, ending a member where it is compressed; then `position` can be kept. */
-  readonly sync: Effect.Effect<void, unknown>
 }
 
 /**
@@ -64,19 +59,21 @@ export interface FileSink extends AsyncSink {
  * no form in the format, an `ItemFailure` with an `UnwritableValue`.
  * **Delivery** the target is replaced, or has grown, as a whole when the stream has ended normally; in every other case
  * it is as it was.
- * **Stopping** removes the part file, or cuts the target back to where it was.
+ * **Stopping** removes the part file, or cuts the target back to where it was. A checkpointed stream keeps both, and cuts
+ * them back to what the checkpoint has when it goes on: so each item is in the file once.
  */
 export const fileWriteSink = (options: FileWriteOptions, files: FileOperations = nodeFiles): AsyncSinkSpec => {
   refuseOptionsWithoutMeaning(options)
   return { kind: "async-sink", capability: id, open: (context) => open(options, files, context) }
 }
 
-const open = (options: FileWriteOptions, files: FileOperations, context: OpenContext): Effect.Effect<FileSink, unknown, Scope.Scope> =>
+const open = (options: FileWriteOptions, files: FileOperations, context: OpenContext): Effect.Effect<AsyncSink, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const { encoding, mode, path } = options
     const from = context.position as FileWritePosition | undefined
     if (from !== undefined && !from.isSynced) return yield* Effect.fail(lost(path))
     const access = context.services.files
+    const durable = context.durable === undefined ? undefined : { name: context.durable, isSealed: context.isSealed ?? false }
     const target = yield* access.resolveForWriting(path)
     const recheck = () =>
       Effect.runPromise(access.resolveForWriting(path)).then((now) => {
@@ -84,7 +81,7 @@ const open = (options: FileWriteOptions, files: FileOperations, context: OpenCon
       })
     const compression = options.compression === "auto" ? compressionOfName(path) : options.compression
     const output = yield* Effect.acquireRelease(
-      attempt(() => OutputFile.open({ mode, target, path, fsync: options.fsync, files, recheck, from: from?.output })),
+      attempt(() => OutputFile.open({ mode, target, path, fsync: options.fsync, files, recheck, from: from?.output, durable })),
       (made) => Effect.promise(() => made.discard())
     )
     const columns = from?.columns ?? (yield* attempt(() => existingColumns(output, compression, options)))
@@ -97,7 +94,7 @@ const open = (options: FileWriteOptions, files: FileOperations, context: OpenCon
       check: (piece) => refuseUnencodable(piece, encoding)
     })
     const writer = yield* Effect.acquireRelease(
-      Effect.sync(() => new FileWriter({ output, format, encoding, compression, path, items: from?.items ?? 0 })),
+      Effect.sync(() => new FileWriter({ output, format, encoding, compression, path, items: from?.items ?? 0, isSealed: from?.isSealed ?? false })),
       (made) => Effect.sync(() => made.close())
     )
     if (from === undefined && compression === "none" && options.format !== "text") yield* attempt(() => endLastLine(output, options))
@@ -105,6 +102,7 @@ const open = (options: FileWriteOptions, files: FileOperations, context: OpenCon
       // A write that is given up on would go on in the background, past the cut that `discard` makes.
       write: (items) => Effect.uninterruptible(attempt(() => writer.write(items))),
       sync: Effect.uninterruptible(attempt(() => writer.sync())),
+      seal: Effect.uninterruptible(attempt(() => writer.seal())),
       finish: Effect.uninterruptible(
         Effect.map(
           attempt(() => writer.finish()),
@@ -115,6 +113,7 @@ const open = (options: FileWriteOptions, files: FileOperations, context: OpenCon
         output: output.position,
         items: writer.items,
         isSynced: writer.isSynced,
+        isSealed: writer.isSealed,
         columns: format.columns() ?? null
       })
     }

@@ -1,13 +1,16 @@
 import * as Effect from "effect/Effect"
-import type { AsyncSource, SourceBatch } from "../../../src/actors/index.ts"
+import type { AsyncSink, AsyncSource, SourceBatch } from "../../../src/actors/index.ts"
 import type { ByteSource } from "../../../src/capabilities/files/ByteSource.ts"
 import { ByteWindow, type WindowSizes } from "../../../src/capabilities/files/ByteWindow.ts"
 import type { Decoder } from "../../../src/capabilities/files/Decoder.ts"
 import { type FileReadOptions, fileReadSource } from "../../../src/capabilities/files/file-read.ts"
-import { type FileSink, type FileWriteOptions, fileWriteSink } from "../../../src/capabilities/files/file-write.ts"
+import { type FileWriteOptions, fileWriteSink } from "../../../src/capabilities/files/file-write.ts"
 import type { FileOperations } from "../../../src/capabilities/files/FileOperations.ts"
 import { makeFileAccess } from "../../../src/host/FilePolicy.ts"
 import { decodeFrame, FrameEncoder } from "../../../src/serialization/index.ts"
+
+/** What the sink of `file.write` has beside what every sink has. */
+type FileSink = AsyncSink & Required<Pick<AsyncSink, "sync" | "seal">>
 
 /** Opens files as a host that grants everything does. */
 export const contextOf = (position?: unknown) => ({
