@@ -3,6 +3,7 @@ import type { ItemPolicy, OffloadPool } from "../scheduler/index.ts"
 import type { Activity } from "./ActorMetrics.ts"
 import type { ControlMessage } from "./ControlLane.ts"
 import type { ActorFailure } from "./errors.ts"
+import type { Leftover } from "./Leftovers.ts"
 import type { Lifecycle, ModeName } from "./Lifecycle.ts"
 import type { Mailbox } from "./Mailbox.ts"
 import type { MailboxStats } from "./MailboxStats.ts"
@@ -108,6 +109,10 @@ export interface Actor {
   readonly giveUp: (error: unknown) => Effect.Effect<void>
   /** A source passes this barrier on, behind what it has emitted; other actors get theirs by the mailbox. */
   readonly startBarrier: (barrier: string | number) => void
+  /** What waits in its mailbox now is not worked off but handed to `give`, as its turn comes; what is under way is. */
+  readonly giveBack: (give: (left: Leftover) => void) => void
+  /** After its last life: hands over what it still holds, and closes its mailbox. See `takeLeftovers`. */
+  readonly leftovers: (options: { readonly values: boolean }, take: (left: Leftover) => void) => Effect.Effect<void>
   readonly inspect: () => ActorSnapshot
   /** Of a sink, once it has ended. */
   readonly result: () => unknown

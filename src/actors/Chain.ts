@@ -20,11 +20,11 @@ export class Chain {
   readonly islands: ReadonlyArray<Island>
   readonly windows: ReadonlyArray<ConcurrentWindow>
   /** Of each island the stage that it begins with; it may be the second half (`then`) of a concurrent one. */
-  private readonly firstStage: ReadonlyArray<number>
+  readonly firstStage: ReadonlyArray<number>
   /** Of each window its stage, and what the island behind it works on. */
-  private readonly concurrent: ReadonlyArray<{ readonly stage: number; readonly inputs: Array<Entered>; readonly hasThen: boolean }>
+  readonly concurrent: ReadonlyArray<{ readonly stage: number; readonly inputs: Array<Entered>; readonly hasThen: boolean }>
   /** How far the output of each island but the last has gone into its window. */
-  private readonly offered: Array<number>
+  readonly offered: Array<number>
   private input: ReadonlyArray<unknown> = []
   private inputCount = 0
   /** Where the last outcome came from. */

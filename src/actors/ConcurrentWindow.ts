@@ -35,6 +35,8 @@ export interface ConcurrentWindow {
   wait(wants: "outcome" | "outcome-or-room", wake: () => void): () => void
   /** Gives all of it up. */
   abandon(): void
+  /** The values in here, oldest first; after `abandon` those that it gave up. */
+  entries(): ReadonlyArray<unknown>
 }
 
 /** A value with what the stage's function made of it. */
@@ -55,6 +57,7 @@ export class CallWindow implements ConcurrentWindow {
   entered = 0
   left = 0
   failure: WindowFailure | undefined
+  private givenUp: ReadonlyArray<unknown> = []
   private readonly calls: OrderedWindow<unknown, unknown>
   /** The call for a value that failed before, which comes before all others. */
   private readonly again: OrderedWindow<unknown, unknown> = makeOrderedWindow({ running: 1 })
@@ -113,9 +116,15 @@ export class CallWindow implements ConcurrentWindow {
   }
 
   abandon(): void {
+    this.givenUp = this.entries()
     this.calls.abandon()
     this.again.abandon()
     this.failure = undefined
+  }
+
+  entries(): ReadonlyArray<unknown> {
+    const failed = this.failure === undefined ? [] : [this.failure.value]
+    return [...this.givenUp, ...failed, ...this.again.entries(), ...this.calls.entries()]
   }
 }
 
@@ -136,6 +145,7 @@ export class TaskWindow implements ConcurrentWindow {
   left = 0
   failure: WindowFailure | undefined
   private failedTask: Task = []
+  private givenUp: ReadonlyArray<unknown> = []
   private gathered: Array<unknown> = []
   private itemsPerTask: number
   private msPerItem: number
@@ -213,7 +223,14 @@ export class TaskWindow implements ConcurrentWindow {
     return (this.again.isEmpty ? this.tasks : this.again).wait(wants, wake)
   }
 
+  entries(): ReadonlyArray<unknown> {
+    const returned = this.returned.slice(this.nextReturned).map(({ value }) => value)
+    const failed = this.failure === undefined ? [] : this.failedTask
+    return [...this.givenUp, ...failed, ...this.again.entries().flat(), ...returned, ...this.tasks.entries().flat(), ...this.gathered]
+  }
+
   abandon(): void {
+    this.givenUp = this.entries()
     this.tasks.abandon()
     this.again.abandon()
     this.gathered = []

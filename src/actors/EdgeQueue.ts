@@ -40,6 +40,8 @@ export class EdgeQueue {
   /** What came after `frames` and went to disk; under `spill` only. */
   spill: SpillQueue | undefined
   isSpilling = false
+  /** How many of the next frames are to be given back instead of being read. */
+  private toGiveBack = 0
   /** While frames are coming back from `spill`. */
   readingBack: Promise<void> | undefined
   /** Lets waiting senders in; made once, because it is handed over for every one of them. */
@@ -88,14 +90,31 @@ export class EdgeQueue {
     this.isInWork = false
   }
 
-  /** Takes out all that is in memory. */
-  clear(): Array<Delivery> {
+  /**
+   * Takes out all that is in memory.
+   *
+   * @param which `waiting`: without a data frame in work, whose items its reader has
+   */
+  clear(which: "all" | "waiting" = "all"): Array<Delivery> {
     const all: Array<Delivery> = []
+    if (which === "waiting" && this.isInWork && this.frames.first()?.frame.kind === "data") this.shift()
     for (let delivery = this.frames.first(); delivery !== undefined; delivery = this.frames.first()) {
       all.push(delivery)
       this.shift()
     }
     return all
+  }
+
+  /** Every data frame that is here now, in memory, on disk or with a waiting sender, is not to be read any more. */
+  giveBackWaiting(): void {
+    this.toGiveBack = this.frames.length - (this.isInWork ? 1 : 0) + (this.spill?.length ?? 0) + this.waiting.length
+  }
+
+  /** Whether the next frame is one that is given back. To be asked once for each frame. */
+  takesGiveBack(): boolean {
+    if (this.toGiveBack === 0 || this.isInWork) return false
+    this.toGiveBack--
+    return this.frames.first()!.frame.kind === "data"
   }
 
   /**
@@ -117,6 +136,7 @@ export class EdgeQueue {
       bytes -= frame.byteLength
     }
     if (!this.hasRoom(incoming, frames, items, bytes)) return undefined
+    this.toGiveBack = Math.max(0, this.toGiveBack - places.length)
     // Each removal moves the later places down by one.
     return places.map((place, removed) => {
       const delivery = this.frames.removeAt(place - removed)!

@@ -54,7 +54,7 @@ export class Island implements Emitter {
 
   private result: unknown = undefined
   private insideItem = false
-  private readonly pending: Array<Pending> = []
+  readonly pending: Array<Pending> = []
   private readonly timed: ReadonlyArray<number>
 
   /** @param states the variables of stages that take them over from another island */

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Frame } from "../serialization/index.ts"
 import { ControlLane, type ControlMessage } from "./ControlLane.ts"
 import { type Delivery, EdgeQueue, type WaitingOffer } from "./EdgeQueue.ts"
-import { InvalidMailboxBounds, MailboxClosed, MailboxFull, type SpillFailure } from "./errors.ts"
+import { type InvalidMailboxBounds, MailboxClosed, MailboxFull, type SpillFailure } from "./errors.ts"
 import type { Levels } from "./MailboxBounds.ts"
 import { levelsInMemory, type MailboxOptions } from "./MailboxOptions.ts"
 import { count, type MailboxStats, statsOf } from "./MailboxStats.ts"
@@ -18,8 +18,7 @@ import { Spilling } from "./Spilling.ts"
  *
  * A frame leaves only when its receiver says so (`release`), so that an actor that was restarted finds it again. There
  * is one reader; each edge may have any number of senders. The data path (`offerNow`, `peek`, `release`) is plain
- * synchronous code; only waiting involves fibers. Taking, refusing, waiting, spilling and closing are in one file,
- * because each of them decides about the same frame and changes the same counts.
+ * synchronous code; only waiting involves fibers.
  *
  * **Order** of one edge: as offered, waiting senders in the order in which they began to wait. Edges take turns by
  * frames. Nothing is promised between edges.
@@ -39,6 +38,7 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
   private readonly rotation = new Rotation()
   private closing: string | undefined
   private readonly spilling: Spilling | undefined
+  private give: (frame: Frame) => void = () => {}
   private readonly accepted = { frames: 0, items: 0 }
   private readonly dropped = { frames: 0, items: 0 }
   private readonly late = { frames: 0, items: 0 }
@@ -71,14 +71,7 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
   static make<Control extends ControlMessage = ControlMessage>(
     options: MailboxOptions
   ): Effect.Effect<Mailbox<Control>, InvalidMailboxBounds> {
-    return Effect.clockWith((clock) => {
-      try {
-        return Effect.succeed(new Mailbox<Control>(options, levelsInMemory(options), clock))
-      } catch (problem) {
-        if (problem instanceof InvalidMailboxBounds) return Effect.fail(problem)
-        throw problem
-      }
-    })
+    return Effect.clockWith((clock) => Effect.map(levelsInMemory(options), (levels) => new Mailbox<Control>(options, levels, clock)))
   }
 
   /**
@@ -131,19 +124,16 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
    * @returns `undefined` when there is none (see `awaitWork`), and after `close`
    */
   peek(): Delivery | undefined {
-    if (this.isClosed) return undefined
-    const queue = this.rotation.next()
+    const queue = this.isClosed ? undefined : this.rotation.next()
     if (queue === undefined) return undefined
-    queue.isInWork = true
-    return queue.frames.first()
+    return this.begin(queue) ? queue.frames.first() : this.peek()
   }
 
   /** The same for one edge, for an actor that chooses itself where to read next (a merge by priority or by bytes). */
   peekFrom(edge: number): Frame | undefined {
     const queue = this.queueOf(edge)
-    if (!queue.isDeliverable || this.isClosed) return undefined
-    queue.isInWork = true
-    return queue.frames.first()!.frame
+    while (queue.isDeliverable && !this.isClosed) if (this.begin(queue)) return queue.frames.first()!.frame
+    return undefined
   }
 
   /** The frame in work of an edge is worked off and leaves; the next sender that waits gets its room. */
@@ -220,17 +210,23 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
     return this.closing !== undefined
   }
 
+  /** Its reader gets no data frame any more that is here now and not in work: `give` does, as their turn comes. */
+  giveBack(give: (frame: Frame) => void): void {
+    this.give = give
+    for (const queue of this.edges) queue.giveBackWaiting()
+  }
+
   /**
    * Takes no more frames, and gives back those that are still in memory, edge by edge in their order, frames in work
-   * included; for those on disk see `takeSpilled`. Senders that wait fail with `MailboxClosed`, as does every later offer;
+   * included unless `which` says otherwise; for those on disk see `takeSpilled`. Senders that wait fail with `MailboxClosed`, as does every later offer;
    * both are counted as late.
    */
-  close(reason: string): ReadonlyArray<Delivery> {
+  close(reason: string, which: "all" | "waiting" = "all"): ReadonlyArray<Delivery> {
     if (this.isClosed) return []
     this.closing = reason
     const undelivered: Array<Delivery> = []
     for (const queue of this.edges) {
-      undelivered.push(...queue.clear())
+      undelivered.push(...queue.clear(which))
       for (const { frame, resume } of queue.waiting.splice(0)) {
         const refusal = this.refuseLate(frame)
         soon(() => resume(refusal))
@@ -272,6 +268,16 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
         return readFailure === undefined || this.rotation.hasWork || this.control.length > 0 ? Effect.void : Effect.fail(readFailure)
       })
     })
+  }
+
+  /** Takes the next frame of an edge into work. @returns `false` where it was given back instead */
+  private begin(queue: EdgeQueue): boolean {
+    const isGivenBack = queue.takesGiveBack()
+    queue.isInWork = true
+    if (!isGivenBack) return true
+    this.give(queue.frames.first()!.frame)
+    this.release(queue.index)
+    return false
   }
 
   private queueOf(edge: number): EdgeQueue {

@@ -1,3 +1,4 @@
+import * as Effect from "effect/Effect"
 import type { Frame } from "../serialization/index.ts"
 import { InvalidMailboxBounds, type SpillFailure } from "./errors.ts"
 import { type Levels, levelsOf, type MailboxBounds } from "./MailboxBounds.ts"
@@ -31,9 +32,19 @@ export interface MailboxOptions extends MailboxBounds {
 /**
  * The levels of what lies in memory ready to be read.
  *
- * **Throws** `InvalidMailboxBounds`.
+ * **Fails** with `InvalidMailboxBounds`.
  */
-export const levelsInMemory = (options: MailboxOptions): Levels => {
+export const levelsInMemory = (options: MailboxOptions): Effect.Effect<Levels, InvalidMailboxBounds> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(checkedLevels(options))
+    } catch (problem) {
+      if (problem instanceof InvalidMailboxBounds) return Effect.fail(problem)
+      throw problem
+    }
+  })
+
+const checkedLevels = (options: MailboxOptions): Levels => {
   const { address, maxBytes, overflow, spill } = options
   if (overflow !== "spill") return levelsOf(address, options)
   if (spill === undefined) {

@@ -2,7 +2,7 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { StreamFunction } from "../scheduler/index.ts"
 import type { LineBlock } from "../serialization/index.ts"
-import type { StreamServices } from "./StreamServices.ts"
+import type { StageServices, StreamServices } from "./StreamServices.ts"
 
 /**
  * What one node of a graph does, in the only forms that an actor knows. A capability makes one from its validated
@@ -27,6 +27,8 @@ export interface StageSpec {
     readonly args?: (names: StageNames) => ReadonlyArray<string>
     /** Where the function may run concurrently or elsewhere; an operator of one item to at most one item only. */
     readonly concurrency?: Concurrency
+    /** The function may give a promise although nothing in its description says so: stages that keep time are kept apart from it. */
+    readonly waits?: boolean
   }
   /** Statements run after `apply`; left out, the result (or the value, without `apply`) goes downstream. */
   readonly then?: (names: StageNames) => string
@@ -46,7 +48,14 @@ export interface StageSpec {
   readonly restore?: (snapshot: unknown) => Record<string, unknown>
   /** For `explain`: what bounds the state, and counts for metrics read from it (such as evictions). */
   readonly bound?: StateBound
+  /**
+   * Of a stage that emits vectors of the items that entered it, each item in one: those that wait for their vector. By this
+   * a vector behind it counts as its items.
+   */
+  readonly gathered?: (state: Readonly<Record<string, unknown>>) => ReadonlyArray<unknown>
   readonly counters?: (state: Readonly<Record<string, unknown>>) => Readonly<Record<string, number>>
+  /** For a stage that needs something of the host: the stage to run instead, made once for each run of the stream. */
+  readonly bind?: (services: StageServices) => StageSpec
   /** A sink's result once its input has ended, read from its state: what `stream.await` gives. */
   readonly result?: (state: Readonly<Record<string, unknown>>) => unknown
   /** Observing callbacks, run in order in the actor of the node; what they throw is a failure of the node. */
@@ -149,6 +158,8 @@ export type SourceBatch = { readonly items: ReadonlyArray<unknown>; readonly byt
 export interface AsyncSinkSpec {
   readonly kind: "async-sink"
   readonly capability: string
+  /** Whether closing it without `finish` takes back all that was written, so that none of it was worked off. */
+  readonly takesBack?: boolean
   readonly open: (context: OpenContext) => Effect.Effect<AsyncSink, unknown, Scope.Scope>
   readonly observe?: NodeObservers
 }

@@ -87,6 +87,11 @@ export class OutputPort {
     if (this.outputs.length > 0) this.add(this.encoder.signal(kind, time, value))
   }
 
+  /** The frames that nobody has taken, not even one of several receivers. */
+  get untaken(): ReadonlyArray<Frame> {
+    return this.waiting.slice(this.taken.includes(true) ? 1 : 0)
+  }
+
   /** Hands over what is waiting, as far as there is room. @returns whether nothing waits any more */
   flush(): boolean {
     for (let frame = this.waiting[0]; frame !== undefined; frame = this.waiting[0]) {

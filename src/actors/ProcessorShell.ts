@@ -8,6 +8,7 @@ import { broken, failed, spent, suspended } from "./IslandWriter.ts"
 import { Mode } from "./Lifecycle.ts"
 import type { IslandDriver, IslandInput } from "./IslandInput.ts"
 import { LastFailure, type StageFailure } from "./LastFailure.ts"
+import { type Held, heldIn } from "./Leftovers.ts"
 import { MailboxInput } from "./MailboxInput.ts"
 import { OffloadDecision } from "./OffloadDecision.ts"
 import { isTurnOver, leastBudget, nextTurn, oldestOutputMs, Pace, progressMs } from "./Pace.ts"
@@ -373,6 +374,10 @@ export class ProcessorShell extends Shell implements IslandDriver {
 
   protected entered(): ReadonlyArray<number> {
     return [...this.input.entered(), ...this.chain.entered()]
+  }
+
+  protected override held(): ReadonlyArray<Held> {
+    return heldIn(this.chain, this.input.nodes.length)
   }
 
   protected override counters(node: number): Readonly<Record<string, number>> {

@@ -7,6 +7,7 @@ import { ActorMetrics, type StageTally } from "./ActorMetrics.ts"
 import { ControlLane } from "./ControlLane.ts"
 import { ActorFailure, MailboxClosed } from "./errors.ts"
 import type { FailedItem } from "./LastFailure.ts"
+import { type Held, type Leftover, leftFrame, takeLeftovers } from "./Leftovers.ts"
 import { Lifecycle, Mode } from "./Lifecycle.ts"
 import type { Mailbox } from "./Mailbox.ts"
 import type { NodeObservers, NodeSpec } from "./NodeSpec.ts"
@@ -67,6 +68,10 @@ export abstract class Shell implements Actor {
   protected underWay(): number {
     return 0
   }
+  /** What is neither in the mailbox nor in its output. */
+  protected held(): ReadonlyArray<Held> {
+    return []
+  }
   /** An order has come in. */
   protected hear(): void {}
   /** Nothing will be worked off any more. */
@@ -117,6 +122,16 @@ export abstract class Shell implements Actor {
       this.abandon()
       return Effect.ignore(this.tellError(this.nodes, error))
     })
+
+  giveBack(give: (left: Leftover) => void): void {
+    const { input } = this.definition
+    if ("mailbox" in input) input.mailbox.giveBack((frame) => leftFrame(0, frame).forEach(give))
+  }
+
+  leftovers(options: { readonly values: boolean }, take: (left: Leftover) => void): Effect.Effect<void> {
+    const made = this.output.untaken.flatMap((frame) => leftFrame(this.nodes.length, frame))
+    return Effect.suspend(() => takeLeftovers(this.definition, [...made, ...this.held()], options, take))
+  }
 
   startBarrier(barrier: string | number): void {
     this.orders.sendControl({ type: "barrier", subject: barrier })

@@ -4,6 +4,7 @@ import type { ActorDefinition, ActorOrder } from "./Actor.ts"
 import { type ActorFailure, ItemFailure } from "./errors.ts"
 import { LastFailure } from "./LastFailure.ts"
 import { Mode } from "./Lifecycle.ts"
+import { type Held, heldItems } from "./Leftovers.ts"
 import type { Mailbox } from "./Mailbox.ts"
 import type { AsyncSink, AsyncSinkSpec } from "./NodeSpec.ts"
 import { Shell } from "./Shell.ts"
@@ -208,6 +209,11 @@ export class SinkShell extends Shell {
 
   private guard<A, R>(effect: Effect.Effect<A, unknown, R>): Effect.Effect<A, ActorFailure, R> {
     return Effect.mapError(effect, (cause) => this.failure({ node: this.spec, reason: "node", cause }))
+  }
+
+  protected override held(): ReadonlyArray<Held> {
+    const takenBack = this.spec.takesBack === true && !this.isFinished && this.definition.checkpointing === undefined ? this.written : 0
+    return [{ node: 0, count: takenBack, values: () => [] }, heldItems(0, this.items?.slice(this.next) ?? [])]
   }
 
   protected override underWay(): number {

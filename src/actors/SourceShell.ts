@@ -5,6 +5,7 @@ import { UnencodableValue } from "../serialization/index.ts"
 import type { ActorDefinition } from "./Actor.ts"
 import type { ActorFailure } from "./errors.ts"
 import { LastFailure } from "./LastFailure.ts"
+import { type Held, heldItems } from "./Leftovers.ts"
 import { Mode } from "./Lifecycle.ts"
 import type { AsyncSource, AsyncSourceSpec, SourceBatch } from "./NodeSpec.ts"
 import { Shell } from "./Shell.ts"
@@ -177,6 +178,10 @@ export class SourceShell extends Shell {
 
   protected entered(): ReadonlyArray<number> {
     return [this.metrics.itemsIn, this.output.items]
+  }
+
+  protected override held(): ReadonlyArray<Held> {
+    return [heldItems(1, this.batch !== undefined && "items" in this.batch ? this.batch.items.slice(this.next) : [])]
   }
 
   protected override underWay(): number {

@@ -4,6 +4,7 @@ export { type ControlMessage } from "./ControlLane.ts"
 export { type Delivery } from "./EdgeQueue.ts"
 export { ActorFailure, InvalidMailboxBounds, ItemFailure, MailboxClosed, MailboxFull, SpillFailure } from "./errors.ts"
 export { handleLifecycle, type HandleEvent } from "./handle.machine.ts"
+export { type Leftover } from "./Leftovers.ts"
 export { type LifecycleEvent } from "./lifecycle.machine.ts"
 export { Lifecycle, lifecycleEvents, type LifecycleListener, Mode, type ModeName } from "./Lifecycle.ts"
 export { Mailbox } from "./Mailbox.ts"
@@ -29,5 +30,5 @@ export type {
   SyncSource,
   SyncSourceSpec
 } from "./NodeSpec.ts"
-export type { FileAccess, StreamServices } from "./StreamServices.ts"
+export type { FileAccess, StageServices, StreamServices, StreamTime } from "./StreamServices.ts"
 export { SpillDirectory, type SpillOptions, sweepSpill } from "./SpillDirectory.ts"

@@ -45,6 +45,7 @@ export const batch = defineCapability({
         ${weigh}
         if (${state("held")}.length >= ${constant("size")}) { ${give(names, "bySize")} } ${full}`
     },
+    gathered: ({ held }) => held as ReadonlyArray<unknown>,
     atEnd: (names) => `if (${names.state("held")}.length > 0) { ${give(names, "byEnd")} }`,
     timer: { at: "due", fire: (names) => give(names, "byTimeout") },
     counters: ({ byBytes, byEnd, bySize, byTimeout }) => ({

@@ -64,7 +64,7 @@ interface FileWritePosition {
  */
 export const fileWriteSink = (options: FileWriteOptions, files: FileOperations = nodeFiles): AsyncSinkSpec => {
   refuseOptionsWithoutMeaning(options)
-  return { kind: "async-sink", capability: id, open: (context) => open(options, files, context) }
+  return { kind: "async-sink", capability: id, takesBack: true, open: (context) => open(options, files, context) }
 }
 
 const open = (options: FileWriteOptions, files: FileOperations, context: OpenContext): Effect.Effect<AsyncSink, unknown, Scope.Scope> =>
