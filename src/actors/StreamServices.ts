@@ -12,6 +12,22 @@ export interface StreamServices {
   readonly progress: (address: string, done: number, total: number | undefined, unit: "bytes" | "items") => void
 }
 
+/** What a stage may be bound to, beside the services of sources and sinks. */
+export interface StageServices extends StreamServices {
+  /** For what has to wait for its time. */
+  readonly time: StreamTime
+  /** One value for all streams of the host, by name (the id of the capability that keeps it): made when it is first asked for. */
+  readonly shared: <A>(name: string, make: () => A) => A
+}
+
+/** Time that only goes forward, from any start: for waiting and for measuring, not for saying what the time is. */
+export interface StreamTime {
+  /** In ms, with fractions. */
+  readonly now: () => number
+  /** Completes after so many ms; never, once the host has ended. */
+  readonly sleep: (milliseconds: number) => Promise<void>
+}
+
 /** Files below the granted roots. Paths are as the program wrote them. */
 export interface FileAccess {
   /** Fails with `PermissionDenied` where the path is not granted; opens nothing. */

@@ -1,5 +1,7 @@
 import type * as Effect from "effect/Effect"
 import type { FileAccess, NodeSpec } from "../actors/index.ts"
+import type { AsStream } from "./decodeCall.ts"
+import type { GraphParts, SubStream, Written } from "./GraphParts.ts"
 import type { OptionsOf, OptionSpecs } from "./Option.ts"
 import type { ItemPolicy } from "../scheduler/index.ts"
 import type { ProgramStore } from "./control/ProgramStore.ts"
@@ -50,10 +52,16 @@ export interface StreamCapability extends Described {
   readonly consuming: ReadonlyArray<string>
   /** Options that the short form `(stream.map s f)` takes by position, after the stream. */
   readonly short: ReadonlyArray<string>
+  /** What the node is told beside its options when one of its callbacks consumes it. */
+  readonly consumption: Readonly<Record<string, unknown>>
   /** Consumes as soon as it is called, whatever callbacks it has. */
   readonly startsAtOnce: boolean
   /** Emits exactly one item, at the normal end: the result of the pipeline that it ends. Options can make the difference. */
   readonly single: (options: Readonly<Record<string, unknown>>) => boolean
+  /** What is wrong with the options together, as `InvalidCall` says it: "has …". */
+  readonly check: (options: Readonly<Record<string, unknown>>) => string | undefined
+  /** What is allowed and may not be meant, for `explain`. */
+  readonly warnings: (options: Readonly<Record<string, unknown>>) => ReadonlyArray<string>
   readonly order: string
   readonly delivery: string
   readonly backpressure: string
@@ -63,8 +71,24 @@ export interface StreamCapability extends Described {
   readonly boundary: (options: Readonly<Record<string, unknown>>) => string | undefined
   /** What the node does. Several stages are one node still: they run in this order, in one actor. */
   readonly node: (options: Readonly<Record<string, unknown>>, input: NodeInput) => ReadonlyArray<NodeSpec>
+  /** Of one that is several nodes, in place of `node`: writes them out. */
+  readonly parts?: ((value: StreamValue, graph: GraphParts) => Written) | undefined
+  /**
+   * Reads what options alone can't say: several streams, streams that a function makes. A promise where the function
+   * takes its time. Throws `InvalidCall`.
+   */
+  readonly prepare?: ((call: Prepared, asStream: AsStream) => Prepared | PromiseLike<Prepared>) | undefined
+  /** Whether it gives exactly one item for each, in their order. */
+  readonly isOneToOne: (options: Readonly<Record<string, unknown>>) => boolean
   /** Of a decorator: what it changes in all nodes above it. Made once for each consumption, so it may hold what they share. */
   readonly covers?: ((options: Readonly<Record<string, unknown>>) => Cover) | undefined
+}
+
+/** What the arguments of a call have become. */
+export interface Prepared {
+  readonly options: Readonly<Record<string, unknown>>
+  readonly inputs: ReadonlyArray<StreamValue>
+  readonly subStreams?: ReadonlyArray<SubStream>
 }
 
 /** What a decorator changes in the nodes above it, the nearest decorator first. Left out: nothing. */
@@ -134,7 +158,10 @@ interface StreamDefinition<Specs extends OptionSpecs> {
   readonly streams?: ReadonlyArray<string & keyof Specs>
   readonly consuming?: ReadonlyArray<string & keyof Specs>
   readonly short?: ReadonlyArray<string & keyof Specs>
+  readonly consumption?: Readonly<Record<string, unknown>>
   readonly startsAtOnce?: boolean
+  readonly check?: (options: OptionsOf<Specs>) => string | undefined
+  readonly warnings?: (options: OptionsOf<Specs>) => ReadonlyArray<string>
   readonly single?: (options: OptionsOf<Specs>) => boolean
   readonly options: Specs
   readonly effects?: ReadonlyArray<CapabilityEffect>
@@ -145,7 +172,10 @@ interface StreamDefinition<Specs extends OptionSpecs> {
   readonly notes?: ReadonlyArray<string>
   readonly touches?: (options: OptionsOf<Specs>) => ReadonlyArray<Touch>
   readonly boundary?: (options: OptionsOf<Specs>) => string | undefined
-  readonly node: (options: OptionsOf<Specs>, input: NodeInput) => NodeSpec | ReadonlyArray<NodeSpec>
+  readonly node?: (options: OptionsOf<Specs>, input: NodeInput) => NodeSpec | ReadonlyArray<NodeSpec>
+  readonly parts?: StreamCapability["parts"]
+  readonly prepare?: StreamCapability["prepare"]
+  readonly isOneToOne?: (options: OptionsOf<Specs>) => boolean
   readonly covers?: (options: OptionsOf<Specs>) => Cover
 }
 
@@ -153,19 +183,23 @@ interface StreamDefinition<Specs extends OptionSpecs> {
 export const defineCapability = <const Specs extends OptionSpecs>(definition: StreamDefinition<Specs>): StreamCapability => {
   const typed = <Args extends ReadonlyArray<unknown>, Out>(f: (options: OptionsOf<Specs>, ...rest: Args) => Out) =>
     f as unknown as (options: Readonly<Record<string, unknown>>, ...rest: Args) => Out
-  const node = typed(definition.node)
+  const node = typed(definition.node ?? (() => []))
   return {
     subject: definition.kind === "source" ? { is: "none" } : { is: "stream" },
     streams: [],
     consuming: [],
     short: [],
     startsAtOnce: false,
+    consumption: {},
     effects: [],
     notes: [],
     ...definition,
     single: typed(definition.single ?? (() => false)),
+    check: typed(definition.check ?? (() => undefined)),
+    warnings: typed(definition.warnings ?? (() => [])),
     touches: typed(definition.touches ?? (() => [])),
     boundary: typed(definition.boundary ?? (() => undefined)),
+    isOneToOne: typed(definition.isOneToOne ?? (() => false)),
     covers: definition.covers === undefined ? undefined : typed(definition.covers),
     node: (options, input) => {
       const made = node(options, input)

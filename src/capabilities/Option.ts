@@ -88,6 +88,12 @@ export const milliseconds: OptionType<number> = {
   schema: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 }
 
+/** A span of time that can't be nothing. */
+export const duration: OptionType<number> = {
+  type: "milliseconds, at least 1",
+  schema: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+}
+
 const unit = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 } as const
 
 /** The bytes that a size such as `"64MB"` stands for (1 KB = 1,024 bytes), or `undefined`. */

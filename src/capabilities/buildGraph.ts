@@ -3,6 +3,7 @@ import { describe, type Graph, type GraphNode, type NodeTraits, type StreamFunct
 import type { Cover, CoveredNode, Touch } from "./Capability.ts"
 import type { OverflowName } from "./commonOptions.ts"
 import { InvalidCall } from "./errors.ts"
+import type { PartNode, Place, Written } from "./GraphParts.ts"
 import type { StreamValue } from "./StreamValue.ts"
 
 /** A graph together with what its nodes do: everything the planner and the actors need. */
@@ -26,48 +27,57 @@ const mostNodes = 1000
  */
 export const buildGraph = (output: StreamValue): BuiltGraph => {
   const nodes: Array<GraphNode> = []
-  const specs = new Map<string, ReadonlyArray<NodeSpec>>()
-  const values = new Map<string, StreamValue>()
-  const named = new Map<string, number>()
-
-  const idFor = (value: StreamValue): string => {
-    const base = value.capability.id.replace(/^stream\./, "").replaceAll(".", "-")
-    const ordinal = (named.get(base) ?? 0) + 1
-    named.set(base, ordinal)
-    return ordinal === 1 ? base : `${base}-${ordinal}`
-  }
+  const built = new Map<string, BuiltNode>()
 
   /** @param covers of the decorators below it, the nearest one first */
-  const add = (value: StreamValue, covers: ReadonlyArray<Cover>): string => {
+  const add = (value: StreamValue, covers: ReadonlyArray<Cover>, place: Place): Written => {
     const { capability, options } = value
+    if (value === place.entry?.of.entry) return place.entry.node
     const cover = capability.covers?.(options)
     const coversAbove = cover === undefined ? covers : [cover, ...covers]
-    const inputs = value.inputs.map((input) => add(input, coversAbove))
+    if (capability.parts !== undefined) {
+      return capability.parts(value, {
+        stream: (input, within = {}) => addOne(input, coversAbove, { ...place, ...within }),
+        node: (part) => addNode(value, part, covers, { part: place.part, ...part.traits })
+      })
+    }
+    const inputs = value.inputs.map((input) => addOne(input, coversAbove, place))
+    const specs = capability.node(options, { single: givesOneItem(value.inputs[0]) })
+    return addNode(value, { options, inputs, specs, role: capability.kind }, covers, {
+      part: place.part,
+      ...(place.detaches !== undefined && place.entry !== undefined && inputs.includes(place.entry.node) ? { detaches: place.detaches } : {})
+    })
+  }
+
+  const addOne = (value: StreamValue, covers: ReadonlyArray<Cover>, place: Place): string => {
+    const written = add(value, covers, place)
+    if (typeof written !== "string") throw new InvalidCall(value.capability.id, "ends its stream, so nothing can take from it.")
+    return written
+  }
+
+  const addNode = (value: StreamValue, part: PartNode, covers: ReadonlyArray<Cover>, given: Partial<NodeTraits>): string => {
+    const { capability } = value
     if (nodes.length >= mostNodes) {
       throw new InvalidCall(capability.id, `would make a graph of more than ${mostNodes} nodes; a stream used twice counts twice.`)
     }
-    const id = idFor(value)
-    const node = { id, capability: capability.id, options, inputs }
+    const id = newId(value, part, built)
+    const node = { id, capability: capability.id, options: part.options, inputs: part.inputs }
     const covered = <Value>(value: Value, by: (cover: Cover) => ((value: Value, node: CoveredNode) => Value) | undefined): Value =>
       covers.reduce((covered, cover) => by(cover)?.(covered, node) ?? covered, value)
-    nodes.push({ ...node, onFailure: covered(value.onFailure, ({ policy }) => policy) })
-    specs.set(
-      id,
-      capability.node(options, { single: givesOneItem(value.inputs[0]) }).map((spec) => covered(spec, ({ spec }) => spec))
-    )
-    values.set(id, value)
+    nodes.push({ ...node, onFailure: covered(part.onFailure ?? value.onFailure, ({ policy }) => policy) })
+    built.set(id, { value, part, given, specs: part.specs.map((spec) => covered(spec, ({ spec }) => spec)) })
     return id
   }
 
-  const out = add(output, [])
+  const out = add(output, [], {})
   return {
-    graph: { nodes, outputs: { out } },
-    specsOf: (node) => specs.get(node)!,
-    valueOf: (node) => values.get(node)!,
-    traitsOf: (node) => traits(values.get(node.id)!, specs.get(node.id)!),
+    graph: { nodes, outputs: typeof out === "string" ? { out } : out },
+    specsOf: (node) => built.get(node)!.specs,
+    valueOf: (node) => built.get(node)!.value,
+    traitsOf: (node) => traits(built.get(node.id)!),
     touches: nodes.flatMap(({ id }) => {
-      const { capability, options } = values.get(id)!
-      return capability.touches(options).map((touch) => ({ ...touch, node: id }))
+      const { part, value } = built.get(id)!
+      return part.name === undefined ? value.capability.touches(part.options).map((touch) => ({ ...touch, node: id })) : []
     })
   }
 }
@@ -75,23 +85,40 @@ export const buildGraph = (output: StreamValue): BuiltGraph => {
 /** Whether a stream gives exactly one item, at its end. */
 export const givesOneItem = (value: StreamValue | undefined): boolean => value?.capability.single(value.options) === true
 
-const traits = (value: StreamValue, specs: ReadonlyArray<NodeSpec>): NodeTraits => {
-  const bufferSize = value.options["buffer-size"]
+interface BuiltNode {
+  readonly value: StreamValue
+  readonly part: PartNode
+  readonly given: Partial<NodeTraits>
+  readonly specs: ReadonlyArray<NodeSpec>
+}
+
+/** The capability's last part and the part's name, and an ordinal where that is taken. */
+const newId = ({ capability }: StreamValue, { name }: PartNode, taken: ReadonlyMap<string, unknown>): string => {
+  const own = capability.id.replace(/^stream\./, "").replaceAll(".", "-")
+  const base = name === undefined ? own : `${own}-${name.replaceAll(/[^\p{L}\p{N}_-]+/gu, "-")}`
+  let id = base
+  for (let ordinal = 2; taken.has(id); ordinal++) id = `${base}-${ordinal}`
+  return id
+}
+
+const traits = ({ given, part, specs, value }: BuiltNode): NodeTraits => {
+  const bufferSize = part.options["buffer-size"]
   const waitsOutside = specs.some(({ kind }) => kind === "async-source" || kind === "async-sink")
   const boundary =
     bufferSize !== undefined
       ? `was given a buffer of its own (:buffer-size ${String(bufferSize)})`
       : waitsOutside
-        ? value.capability.kind === "source"
+        ? part.role === "source"
           ? "waits for something outside"
           : "writes to something outside"
-        : value.capability.boundary(value.options)
+        : (given.boundary ?? value.capability.boundary(part.options))
   return {
-    role: value.capability.kind,
+    ...given,
+    role: part.role,
     ...(boundary === undefined ? {} : { boundary }),
     ...(bufferSize === undefined
       ? {}
-      : { buffer: { items: bufferSize as number, overflow: (value.options["overflow"] ?? "backpressure") as OverflowName } }),
+      : { buffer: { items: bufferSize as number, overflow: (part.options["overflow"] ?? "backpressure") as OverflowName } }),
     mayWait: specs.some((spec) => spec.kind === "stage" && spec.apply !== undefined && mayWait(spec.apply.fn)),
     keepsTime: specs.some((spec) => spec.kind === "stage" && spec.timer !== undefined),
     mayOffload: specs.some((spec) => spec.kind === "stage" && spec.apply?.concurrency?.offload === "auto"),

@@ -2,7 +2,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ItemPolicy } from "../scheduler/index.ts"
 import { isKeyword } from "../serialization/index.ts"
-import type { StreamCapability } from "./Capability.ts"
+import type { Prepared, StreamCapability } from "./Capability.ts"
 import { commonOptions } from "./commonOptions.ts"
 import { InvalidCall, shown } from "./errors.ts"
 import { type OptionSpecs, structOf } from "./Option.ts"
@@ -23,6 +23,17 @@ export interface DecodedCall {
  * **Fails** by throwing `InvalidCall`, which names the option, what it expects, what it got and the nearest known name.
  */
 export const decodeCall = (capability: StreamCapability, args: ReadonlyArray<unknown>, asStream: AsStream): DecodedCall => {
+  const decoded = decodeCallLater(capability, args, asStream)
+  if ("then" in decoded) throw new InvalidCall(capability.id, "has a function that makes its stream asynchronously; here it has to be there at once.")
+  return decoded
+}
+
+/** The same where a function of the program may take its time to make a stream (`:processor` of a partition). */
+export const decodeCallLater = (
+  capability: StreamCapability,
+  args: ReadonlyArray<unknown>,
+  asStream: AsStream
+): DecodedCall | PromiseLike<DecodedCall> => {
   const { rest, subject } = takeSubject(capability, args, asStream)
   if (rest.length > 1) throw new InvalidCall(capability.id, `takes at most one map of options, but ${rest.length} arguments are left.`)
   const written = readMap(capability, rest[0])
@@ -45,18 +56,22 @@ export const decodeCall = (capability: StreamCapability, args: ReadonlyArray<unk
     inputs.push(streamOption(capability, name, written[name], asStream))
     delete written[name]
   }
-  if (capability.kind !== "source" && inputs.length === 0) {
+  if (capability.kind !== "source" && capability.subject.is !== "none" && inputs.length === 0) {
     throw new InvalidCall(capability.id, `needs a stream: ${whereTheStreamGoes(capability)}.`)
   }
   const options = decodeOptions(capability, specs, written)
   if (options["overflow"] !== undefined && options["buffer-size"] === undefined) {
     throw new InvalidCall(capability.id, "has :overflow but no :buffer-size; give the mailbox a size in items.", "overflow")
   }
+  const problem = capability.check(options)
+  if (problem !== undefined) throw new InvalidCall(capability.id, problem)
   const onFailure = (options["on-failure"] ?? "fail") as ItemPolicy
-  return {
-    value: new StreamValue(capability, options, inputs, onFailure),
+  const decoded = (prepared: Prepared): DecodedCall => ({
+    value: new StreamValue(capability, prepared.options, prepared.inputs, onFailure, prepared.subStreams),
     consumes: capability.consuming.filter((name) => options[name] !== undefined)
-  }
+  })
+  const prepared = capability.prepare?.({ options, inputs }, asStream) ?? { options, inputs }
+  return "then" in prepared ? prepared.then(decoded) : decoded(prepared)
 }
 
 /** All options of a capability, its own and the common ones; streams among them included. */

@@ -1,4 +1,4 @@
-import { aboutFunction, describe, type FunctionDescription, type StreamFunction } from "../scheduler/index.ts"
+import { aboutFunction, describe, offer, type FunctionDescription, type StreamFunction } from "../scheduler/index.ts"
 
 /**
  * A function around one of the program's, as what a stage applies: code of ours that can fail has its place in it, so
@@ -13,6 +13,26 @@ export const wrapFunction = (fn: StreamFunction, arity: number, call: (...args: 
   // Read by name: some descriptions have getters, which a spread would leave out.
   const { meter, name, synchronous } = describe(fn)
   return describedAs(call, arity, { name, synchronous, ...(meter === undefined ? {} : { meter }) })
+}
+
+/**
+ * The same around several functions. Each is called by `callWithMeter`, because each may have a budget of its own.
+ */
+export const wrapFunctions = (
+  name: string,
+  fns: ReadonlyArray<StreamFunction | undefined>,
+  arity: number,
+  call: (...args: ReadonlyArray<any>) => unknown
+): StreamFunction => describedAs(call, arity, { name, synchronous: fns.every((fn) => fn === undefined || describe(fn).synchronous) })
+
+/** Calls a function with as many of the arguments as it takes, its budget refilled. */
+export const callWithMeter = (fn: StreamFunction, ...args: ReadonlyArray<unknown>): unknown => {
+  const { meter } = describe(fn)
+  if (meter !== undefined) {
+    meter.fuel = meter.slice
+    meter.slices = 0
+  }
+  return offer(fn, ...args)
 }
 
 /** Goes on with a result, at once or when its promise is kept. */

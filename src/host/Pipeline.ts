@@ -2,7 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import { type Actor, handleLifecycle, type SpillDirectory, type StreamServices } from "../actors/index.ts"
+import { type Actor, handleLifecycle, type SpillDirectory, type StageServices } from "../actors/index.ts"
 import { type BuiltGraph, buildGraph, HandleMisuse, type HandleStatus, StreamHandle, type StreamValue } from "../capabilities/index.ts"
 import { describe, makePlan, type OffloadPool, offer, type Plan, type StreamFunction } from "../scheduler/index.ts"
 import { type ChildExit, type ChildSpec, type Directive, Supervisor } from "../supervisors/index.ts"
@@ -19,7 +19,7 @@ import { asProgramError, rootCause, toErrorValue } from "./rootCause.ts"
 export interface PipelineRuntime {
   /** The supervisor of all pipelines of the host. */
   readonly pipelines: Supervisor
-  readonly services: StreamServices
+  readonly services: StageServices
   /** What the mailboxes of all pipelines hold together. */
   readonly memory: MemoryBudget
   /** Made on first use. */

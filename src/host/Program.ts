@@ -3,10 +3,13 @@ import {
   type CallContext,
   type Capability,
   decodeCall,
+  type DecodedCall,
+  decodeCallLater,
   forEach,
   InvalidCall,
   type Marketplace,
   ProgramStore,
+  specsOf,
   type StreamCapability,
   type StreamHandle,
   StreamValue,
@@ -76,9 +79,13 @@ export class Program {
   }
 
   #callStream(capability: StreamCapability, args: ReadonlyArray<unknown>): unknown {
-    const { consumes, value } = decodeCall(capability, args, this.#options.asStream)
+    const decoded = decodeCallLater(capability, args, this.#options.asStream)
+    return "then" in decoded ? decoded.then((call) => this.#begin(call)) : this.#begin(decoded)
+  }
+
+  #begin({ consumes, value }: DecodedCall): unknown {
     if (consumes.length > 0) return this.#context.start(consumed(value, consumes))
-    return capability.startsAtOnce ? this.#context.start(value) : value
+    return value.capability.startsAtOnce ? this.#context.start(value) : value
   }
 }
 
@@ -95,10 +102,16 @@ const build = (capability: StreamCapability, args: ReadonlyArray<unknown>): Stre
   const rest = args.slice(subjects + capability.short.length)
   const last = positional.at(-1)
   // `(stream.batch s {:size 10 :timeout 50})`: the options as a map instead of by position.
-  const named = positional.length === 1 && rest.length === 0 && isMap(last) && capability.short.length > 0
+  const named = positional.length === 1 && rest.length === 0 && isMap(last) && !isSchema(capability, last as object)
   const options = named ? last : Object.fromEntries(positional.map((value, index) => [capability.short[index]!, value]))
   const more = rest.length === 1 && isMap(rest[0]) ? [{ ...(options as object), ...(rest[0] as object) }] : [options, ...rest]
   return decodeCall(capability, [...args.slice(0, subjects), ...more], toStream).value
+}
+
+/** A schema is a map, too: it is the options only where it names one of them as that. */
+const isSchema = (capability: StreamCapability, map: object): boolean => {
+  const first = capability.short[0]!
+  return specsOf(capability)[first]!.type === "schema" && !Object.hasOwn(map, first)
 }
 
 const isMap = (value: unknown): boolean =>
@@ -115,11 +128,10 @@ export const toStream = (value: unknown): StreamValue | undefined => {
 
 /** The stream with its consuming callbacks as sinks of their own: the form that a graph has for them. */
 const consumed = (value: StreamValue, callbacks: ReadonlyArray<string>): StreamValue => {
-  const options = { ...value.options }
+  const options = { ...value.options, ...value.capability.consumption }
   for (const name of callbacks) delete options[name]
-  const bare = new StreamValue(value.capability, options, value.inputs, value.onFailure)
   const name = callbacks[0]!
-  return decodeCall(forEach, [bare, { callback: value.options[name], as: name }], asStream).value
+  return decodeCall(forEach, [value.copy(options), { callback: value.options[name], as: name }], asStream).value
 }
 
 const forEachItem = (value: StreamValue, onItem: (item: unknown) => unknown): StreamValue =>

@@ -40,6 +40,7 @@ const explainNode = (node: string, built: BuiltGraph, plan: Plan, mayOffload: bo
     ...(state.bytes === undefined ? {} : { stateBytes: state.bytes }),
     onFailure,
     notes: [
+      ...built.valueOf(node).capability.warnings(options),
       ...(inline === undefined ? [] : [inline]),
       ...(mayOffload && fn !== undefined && whyInline("always", fn) === undefined ? ["may move to the worker pool when measured to pay"] : [])
     ]

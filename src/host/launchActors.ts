@@ -9,7 +9,7 @@ import {
   type NodeSpec,
   type QuarantinedItem,
   type SpillDirectory,
-  type StreamServices,
+  type StageServices,
   type StageSpec,
   type SyncSourceSpec
 } from "../actors/index.ts"
@@ -17,7 +17,7 @@ import type { BuiltGraph } from "../capabilities/index.ts"
 import { frameLimits, type OffloadPool, type Plan, type PlannedActor, type PlannedEdge } from "../scheduler/index.ts"
 
 export interface LaunchOptions {
-  readonly services: StreamServices
+  readonly services: StageServices
   readonly pool: OffloadPool
   /** Where mailboxes that spill put what they can't hold; opened when the first one needs it. */
   readonly spill: Effect.Effect<SpillDirectory, unknown>
@@ -54,7 +54,7 @@ const definition = (
   return {
     address,
     input: source === undefined ? { mailbox: mailboxes.get(address)!, edges: edgesInto(plan, address).length } : { source },
-    stages: specs.filter((spec): spec is StageSpec => spec.kind === "stage"),
+    stages: specs.filter((spec): spec is StageSpec => spec.kind === "stage").map((spec) => spec.bind?.(services) ?? spec),
     ...(sink === undefined ? {} : { sink }),
     policies,
     outputs: out.map(({ edge, to }) => ({ mailbox: mailboxes.get(to)!, edge })),

@@ -22,12 +22,26 @@ export const makeServices = Effect.fnUntraced(function*(
   let pool: OffloadPool | undefined
   yield* Effect.addFinalizer(() => (pool === undefined ? Effect.void : Effect.asVoid(Effect.promise(() => pool!.close()))))
   const scope = yield* Scope.Scope
+  const context = yield* Effect.context<never>()
+  const shared = new Map<string, unknown>()
   const spill = yield* Effect.cached(Scope.provide(openSpill(options), scope))
   return {
     spill,
     services: {
       files: makeFileAccess({ read: policy.roots(":fs.read"), write: policy.roots(":fs.write"), fsRoot: policy.fsRoot, all: policy.all }),
       print: options.print ?? ((line) => process.stdout.write(`${line}\n`)),
+      time: {
+        now: () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6,
+        // In the host's scope, so that a wait which nobody needs any more keeps no process alive.
+        sleep: (milliseconds) =>
+          new Promise((resolve) => {
+            Effect.runForkWith(context)(Effect.forkIn(Effect.andThen(Effect.sleep(milliseconds), Effect.sync(resolve)), scope))
+          })
+      },
+      shared: <A>(name: string, make: () => A): A => {
+        if (!shared.has(name)) shared.set(name, make())
+        return shared.get(name) as A
+      },
       progress: throttled(options, () => clock.currentTimeMillisUnsafe())
     },
     pool: () => (pool ??= makeWorkerPool({
