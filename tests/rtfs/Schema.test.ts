@@ -62,11 +62,11 @@ describe("schemas", () => {
     expect(errors(schema, '{:id 1 :name "x" :other true}')).toEqual([])
     const found = compileSchema(evaluate(schema))(evaluate("{:id 1.5 :tags [:a 2 nil] :kind :c}"))
     expect(print(found.map(({ path, expected, actual }) => [path, expected, actual]))).toBe(
-      '[[[:name] :string :nil] [[:id] :integer :float] [[:tags 1] :keyword :integer] [[:tags 2] :keyword :nil] [[:kind] "one of [:a :b]" :keyword]]'
+      '[[[:id] :integer :float] [[:name] :string :nil] [[:tags 1] :keyword :integer] [[:tags 2] :keyword :nil] [[:kind] "one of [:a :b]" :keyword]]'
     )
     expect(found.map(({ message }) => message)).toEqual([
-      "name: expected string, got nothing: the key is missing",
       "id: expected integer, got float",
+      "name: expected string, got nothing: the key is missing",
       "tags.1: expected keyword, got integer",
       "tags.2: expected keyword, got nil",
       "kind: expected one of [:a :b], got :c"
@@ -87,7 +87,7 @@ describe("schemas", () => {
     ["[:vector]", /needs exactly one part/],
     ["[:> :a]", /needs a number/],
     ['[:matches-regex "("]', /Invalid pattern/],
-    ["{:type :map :propertys {}}", /Unknown key in a schema: :propertys/],
+    ["{:type :map :propertys {}}", /Unknown key in a schema: :propertys. Did you mean :properties/],
     ["{:required :a}", /:required needs a vector/],
     ["5", /5 is no type/]
   ])("refuses %s", (schema, message) => {

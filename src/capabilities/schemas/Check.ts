@@ -1,4 +1,5 @@
 import { HostObject, isKeyword, type Keyword, keyword } from "../../serialization/index.ts"
+import type { CheckText } from "./checkText.ts"
 
 /** Where in a value: keywords and indexes from its root. */
 export type Path = ReadonlyArray<Keyword | number>
@@ -6,27 +7,22 @@ export type Path = ReadonlyArray<Keyword | number>
 /** Told that the value at a place fails a check, and why if that is not its type. */
 export type Report = (path: Path, check: Check, value: unknown, reason?: string) => void
 
-/** What a value must be, or a part of what it must be. */
+/** What a value must be, or a part of what it must be. Its three forms agree on every value. */
 export interface Check {
   readonly expected: Keyword | string
-  /** Reports what is wrong with the value. */
+  /** Reports all that is wrong with the value. */
   readonly run: (value: unknown, path: Path, report: Report) => void
-}
-
-/** Whether a value fits, for the branches of a union. */
-export const fits = (check: Check, value: unknown): boolean => {
-  let good = true
-  check.run(value, [], () => {
-    good = false
-  })
-  return good
+  /** Whether nothing is. */
+  readonly test: (value: unknown) => boolean
+  /** The same as the text of an expression, where that is faster. */
+  readonly code?: CheckText | undefined
 }
 
 /** Whether a value is an RTFS map. Of a map only own properties are looked at. */
 export const isObject = (value: unknown): value is Record<string, unknown> | Map<unknown, unknown> => {
   if (typeof value !== "object" || value === null) return false
   const prototype = Object.getPrototypeOf(value)
-  return value instanceof Map || prototype === Object.prototype || prototype === null
+  return prototype === Object.prototype || prototype === null || value instanceof Map
 }
 
 export const read = (object: Record<string, unknown> | Map<unknown, unknown>, name: string): unknown => {
@@ -73,6 +69,9 @@ export const keyName = (key: unknown): string => {
   return name
 }
 
+/** The keyword or index for a key of a value, as part of a path. */
+export const step = (key: unknown): Keyword | number => (typeof key === "number" ? key : isKeyword(key) ? key : keyword(String(key)))
+
 /** A type or part of one as text. */
 export const show = (type: unknown): string => {
   if (isKeyword(type)) return type.name
@@ -81,6 +80,7 @@ export const show = (type: unknown): string => {
     return `{${entries(type)
       .map(([key, value]) => `${isKeyword(key) ? `:${key.name}` : String(key)} ${show(value)}`)
       .join(" ")}}`
+  if (typeof type === "function") return type.name === "" ? "a function" : type.name
   return typeof type === "string" ? JSON.stringify(type) : String(type)
 }
 
@@ -88,9 +88,11 @@ export const show = (type: unknown): string => {
 export const text = (check: Check): string => (typeof check.expected === "string" ? check.expected : check.expected.name)
 
 /** A type with a name and a test. */
-export const simple = (name: string, test: (value: unknown) => boolean): Check => {
+export const simple = (name: string, test: (value: unknown) => boolean, code?: CheckText): Check => {
   const check: Check = {
     expected: keyword(name),
+    test,
+    code,
     run: (value, path, report) => {
       if (!test(value)) report(path, check, value)
     }
@@ -99,15 +101,21 @@ export const simple = (name: string, test: (value: unknown) => boolean): Check =
 }
 
 /** A check of the whole value, then of its parts. */
-export const structured = (
+export const structured = <Whole>(
   expected: string,
   is: (value: unknown) => boolean,
-  parts: (value: any, path: Path, report: Report) => void
+  parts: {
+    readonly run: (value: Whole, path: Path, report: Report) => void
+    readonly test: (value: Whole) => boolean
+    readonly code?: CheckText | undefined
+  }
 ): Check => {
   const check: Check = {
     expected,
+    test: (value) => is(value) && parts.test(value as Whole),
+    code: parts.code,
     run: (value, path, report) => {
-      if (is(value)) parts(value, path, report)
+      if (is(value)) parts.run(value as Whole, path, report)
       else report(path, check, value)
     }
   }
@@ -115,9 +123,11 @@ export const structured = (
 }
 
 /** A condition whose failure shows the value. */
-export const tested = (expected: string, test: (value: unknown) => boolean): Check => {
+export const tested = (expected: string, test: (value: unknown) => boolean, code?: CheckText): Check => {
   const check: Check = {
     expected,
+    test,
+    code,
     run: (value, path, report) => {
       if (!test(value)) report(path, check, value, describeValue(value))
     }
@@ -128,6 +138,8 @@ export const tested = (expected: string, test: (value: unknown) => boolean): Che
 /** The type, or nil. */
 export const optional = (check: Check): Check => ({
   expected: `${text(check)}?`,
+  test: (value) => value === null || value === undefined || check.test(value),
+  code: (value, scope) => `(${value} == null || ${scope.expression(check, value)})`,
   run: (value, path, report) => {
     if (value !== null && value !== undefined) check.run(value, path, report)
   }
@@ -135,22 +147,29 @@ export const optional = (check: Check): Check => ({
 
 const timestamp = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$/
 
+const typeofIs =
+  (type: string): CheckText =>
+  (value) =>
+    `typeof ${value} === "${type}"`
+const integerText: CheckText = (value, scope) => `(typeof ${value} === "number" ? ${scope.bind(Number.isInteger)}(${value}) : typeof ${value} === "bigint")`
+const numberText: CheckText = (value) => `(typeof ${value} === "number" || typeof ${value} === "bigint")`
+
 /** The types that have a name. */
 export const primitives: ReadonlyMap<string, Check> = new Map(
   (
     [
-      ["int", isInteger],
-      ["integer", isInteger],
-      ["float", isNumeric],
-      ["number", isNumeric],
-      ["string", (value) => typeof value === "string"],
-      ["bool", (value) => typeof value === "boolean"],
-      ["boolean", (value) => typeof value === "boolean"],
-      ["nil", (value) => value === null || value === undefined],
+      ["int", isInteger, integerText],
+      ["integer", isInteger, integerText],
+      ["float", isNumeric, numberText],
+      ["number", isNumeric, numberText],
+      ["string", (value) => typeof value === "string", typeofIs("string")],
+      ["bool", (value) => typeof value === "boolean", typeofIs("boolean")],
+      ["boolean", (value) => typeof value === "boolean", typeofIs("boolean")],
+      ["nil", (value) => value === null || value === undefined, (value) => `${value} == null`],
       ["keyword", isKeyword],
       ["symbol", (value) => kindOf(value) === "object" && typeof (value as { name?: unknown }).name === "string"],
-      ["any", () => true],
-      ["never", () => false],
+      ["any", () => true, () => "true"],
+      ["never", () => false, () => "false"],
       ["map", isObject],
       ["vector", Array.isArray],
       ["list", Array.isArray],
@@ -159,6 +178,6 @@ export const primitives: ReadonlyMap<string, Check> = new Map(
       ["stream", (value) => value instanceof HostObject],
       ["resource", (value) => value instanceof HostObject],
       ["timestamp", (value) => value instanceof Date || (typeof value === "string" && timestamp.test(value))]
-    ] satisfies ReadonlyArray<readonly [string, (value: unknown) => boolean]>
-  ).map(([name, test]) => [name, simple(name, test)])
+    ] satisfies ReadonlyArray<readonly [string, (value: unknown) => boolean, CheckText?]>
+  ).map(([name, test, code]) => [name, simple(name, test, code)])
 )

@@ -1,9 +1,7 @@
 import { keyword } from "../../serialization/index.ts"
-import { compileRegex } from "./regex/Regex.ts"
 import {
   type Check,
   entries,
-  fits,
   isNumeric,
   isObject,
   keyName,
@@ -12,74 +10,85 @@ import {
   type Path,
   primitives,
   read,
+  type Report,
   show,
+  step,
   structured,
   tested,
   text
 } from "./Check.ts"
+import { type CheckText, compileTest } from "./checkText.ts"
+import { checkFields, type Entries, type Field, noOtherKey } from "./fields.ts"
+import { compileRegex } from "./regex/Regex.ts"
 
-/** Makes the check of `[:name …]` from its parts; `compileInner` compiles a part that is a type. */
-export type Compound = (args: ReadonlyArray<unknown>, shown: string, compileInner: (type: unknown) => Check) => Check
+/** Makes the check of `[:name …]` from its parts. */
+export type Compound = (args: ReadonlyArray<unknown>, shown: string, parts: PartCompiler) => Check
+
+export interface PartCompiler {
+  /** Compiles a part that is a type. `place` says where it stands, for messages. */
+  readonly type: (type: unknown, place: string) => Check
+  /** Whether maps may have only the keys that their schema lists. */
+  readonly closed: boolean
+}
 
 const one = (args: ReadonlyArray<unknown>, shown: string): unknown => {
   if (args.length !== 1) throw new Error(`${shown} needs exactly one part`)
   return args[0]
 }
 
-const vectorOf: Compound = (args, shown, inner) => {
-  const item = inner(one(args, shown))
-  return structured(shown, Array.isArray, (value: ReadonlyArray<unknown>, path, report) =>
-    value.forEach((part, index) => item.run(part, [...path, index], report))
-  )
-}
+/** Of `[:name first second …]`: the position of a part, behind the name. */
+const place = (index: number): string => String(index + 1)
 
-interface Field {
-  readonly name: string
-  readonly check: Check
-  readonly optional: boolean
-}
+/** Every element of an array. */
+export const everyElement = (item: Check) => ({
+  run: (value: ReadonlyArray<unknown>, path: Path, report: Report) => value.forEach((part, index) => item.run(part, [...path, index], report)),
+  test: (value: ReadonlyArray<unknown>) => value.every(item.test),
+  code: ((value, scope) => {
+    const test = compileTest(item)
+    const every = (items: ReadonlyArray<unknown>) => {
+      for (let index = 0; index < items.length; index++) if (!test(items[index])) return false
+      return true
+    }
+    return `(${scope.bind(Array.isArray)}(${value}) && ${scope.bind(every)}(${value}))`
+  }) satisfies CheckText
+})
 
-const mapType: Compound = (args, shown, inner) => {
+const vectorOf: Compound = (args, shown, parts) =>
+  structured(shown, Array.isArray, everyElement(parts.type(one(args, shown), place(0))))
+
+const mapType: Compound = (args, shown, parts) => {
   const fields: Array<Field> = []
   let rest: Check | undefined
-  for (const arg of args) {
+  args.forEach((arg, index) => {
     if (isObject(arg)) {
-      for (const [key, type] of entries(arg)) fields.push({ name: keyName(key), check: inner(type), optional: false })
-      continue
+      for (const [key, type] of entries(arg)) {
+        const name = keyName(key)
+        fields.push({ name, check: parts.type(type, `:${name}`), required: true })
+      }
+      return
     }
     if (!Array.isArray(arg) || arg.length < 2) throw new Error(`${show(arg)} is no field of ${shown}: write [:key type] or [:key type ?]`)
     const name = nameOf(arg[0])
-    if (name === "*") rest = inner(arg[1])
-    else fields.push({ name: keyName(arg[0]), check: inner(arg[1]), optional: nameOf(arg[2]) === "?" })
-  }
-  const listed = new Set(fields.map(({ name }) => name))
-  return structured(shown, isObject, (value: Record<string, unknown>, path, report) => {
-    for (const { name, check, optional: skip } of fields) {
-      const part = read(value, name)
-      if (part === undefined && skip) continue
-      if (part === undefined) report([...path, keyword(name)], check, undefined, "nothing: the key is missing")
-      else check.run(part, [...path, keyword(name)], report)
-    }
-    if (rest === undefined) return
-    for (const [key, part] of entries(value)) {
-      if (typeof key !== "string" || !listed.has(key))
-        rest.run(part, [...path, typeof key === "number" ? key : keyword(String(key))], report)
-    }
+    if (name === "*") rest = parts.type(arg[1], place(index))
+    else fields.push({ name: keyName(arg[0]), check: parts.type(arg[1], `:${keyName(arg[0])}`), required: nameOf(arg[2]) !== "?" })
   })
+  return structured(shown, isObject, checkFields(fields, rest ?? (parts.closed ? noOtherKey : undefined)))
 }
 
-const mapOf: Compound = (args, shown, inner) => {
+const mapOf: Compound = (args, shown, parts) => {
   if (args.length !== 2) throw new Error(`${shown} needs a type for keys and one for values`)
-  const key = inner(args[0])
-  const item = inner(args[1])
-  return structured(shown, isObject, (value: Record<string, unknown>, path, report) => {
-    for (const [name, part] of entries(value)) {
-      const here: Path = [...path, typeof name === "number" ? name : keyword(String(name))]
-      // A key is a keyword and a string at once.
-      if (typeof name !== "string" || !(fits(key, name) || fits(key, keyword(name)))) {
-        if (typeof name === "string" || !fits(key, name)) report(here, { ...key, expected: `a key of type ${text(key)}` }, name)
+  const key = parts.type(args[0], place(0))
+  const item = parts.type(args[1], place(1))
+  // A key that is a text is a keyword and a string at once.
+  const isKey = (name: unknown): boolean => key.test(name) || (typeof name === "string" && key.test(keyword(name)))
+  return structured<Entries>(shown, isObject, {
+    test: (value) => entries(value).every(([name, part]) => isKey(name) && item.test(part)),
+    run: (value, path, report) => {
+      for (const [name, part] of entries(value)) {
+        const here: Path = [...path, step(name)]
+        if (!isKey(name)) report(here, { ...key, expected: `a key of type ${text(key)}` }, name)
+        item.run(part, here, report)
       }
-      item.run(part, here, report)
     }
   })
 }
@@ -94,10 +103,14 @@ const number = (args: ReadonlyArray<unknown>, shown: string): number | bigint =>
 }
 
 const compared =
-  (test: (value: number | bigint, bound: number | bigint) => boolean): Compound =>
+  (operator: string, test: (value: number | bigint, bound: number | bigint) => boolean): Compound =>
   (args, shown) => {
     const bound = number(args, shown)
-    return tested(shown, (value) => isNumeric(value) && test(value, bound))
+    return tested(
+      shown,
+      (value) => isNumeric(value) && test(value, bound),
+      (value, scope) => `((typeof ${value} === "number" || typeof ${value} === "bigint") && ${value} ${operator} ${scope.bind(bound)})`
+    )
   }
 
 const sized =
@@ -132,53 +145,55 @@ const streamType: Compound = () => primitives.get("stream")!
 export const compounds: Readonly<Record<string, Compound>> = {
   vector: vectorOf,
   list: vectorOf,
-  tuple: (args, shown, inner) => {
-    const items = args.map(inner)
-    return structured(
-      shown,
-      (value) => Array.isArray(value) && value.length === items.length,
-      (value: ReadonlyArray<unknown>, path, report) => items.forEach((item, index) => item.run(value[index], [...path, index], report))
-    )
+  tuple: (args, shown, parts) => {
+    const items = args.map((arg, index) => parts.type(arg, place(index)))
+    return structured<ReadonlyArray<unknown>>(shown, (value) => Array.isArray(value) && value.length === items.length, {
+      run: (value, path, report) => items.forEach((item, index) => item.run(value[index], [...path, index], report)),
+      test: (value) => items.every((item, index) => item.test(value[index]))
+    })
   },
   map: mapType,
   record: mapType,
   "map-of": mapOf,
   dict: mapOf,
-  union: (args, shown, inner) => {
-    const branches = args.map(inner)
-    return tested(shown, (value) => branches.some((branch) => fits(branch, value)))
+  union: (args, shown, parts) => {
+    const branches = args.map((arg, index) => parts.type(arg, place(index)))
+    return tested(
+      shown,
+      (value) => branches.some((branch) => branch.test(value)),
+      (value, scope) => (branches.length === 0 ? "false" : `(${branches.map((branch) => scope.expression(branch, value)).join(" || ")})`)
+    )
   },
-  or: (args, shown, inner) => compounds["union"]!(args, shown, inner),
+  or: (args, shown, parts) => compounds["union"]!(args, shown, parts),
   enum: (args, shown) => tested(shown, (value) => args.some((item) => same(item, value))),
   val: (args, shown) => {
     const wanted = one(args, shown)
     return tested(shown, (value) => same(wanted, value))
   },
-  and: (args, shown, inner) => {
-    const all = args.map(inner)
+  and: (args, shown, parts) => {
+    const all = args.map((arg, index) => parts.type(arg, place(index)))
     const [first, ...rest] = all
     if (first === undefined) throw new Error(`${shown} needs a type`)
     return {
       expected: shown,
+      test: (value) => all.every((check) => check.test(value)),
+      code: (value, scope) => `(${all.map((check) => scope.expression(check, value)).join(" && ")})`,
       run: (value, path, report) => {
         // Predicates say nothing useful about a value of another type.
-        if (!fits(first, value)) first.run(value, path, report)
+        if (!first.test(value)) first.run(value, path, report)
         else for (const check of rest) check.run(value, path, report)
       }
     }
   },
-  maybe: (args, shown, inner) => optional(inner(one(args, shown))),
-  array: (args, shown, inner) => {
-    const item = inner(args[0])
+  maybe: (args, shown, parts) => optional(parts.type(one(args, shown), place(0))),
+  array: (args, shown, parts) => {
+    const item = parts.type(args[0], place(0))
     const wanted = Array.isArray(args[1]) ? args[1] : args.slice(1)
     const lengths = wanted.map((length) => (isNumeric(length) ? Number(length) : undefined))
     if (lengths.length > 1) throw new Error(`${shown}: arrays of several dimensions are nested arrays`)
     const [length] = lengths
-    return structured(
-      shown,
-      (value) => Array.isArray(value) && (length === undefined || value.length === length),
-      (value: ReadonlyArray<unknown>, path, report) => value.forEach((part, index) => item.run(part, [...path, index], report))
-    )
+    const { run, test } = everyElement(item)
+    return structured(shown, (value) => Array.isArray(value) && (length === undefined || value.length === length), { run, test })
   },
   fn: functionType,
   "=>": functionType,
@@ -187,10 +202,10 @@ export const compounds: Readonly<Record<string, Compound>> = {
   "stream-bi": streamType,
   "stream-duplex": streamType,
 
-  ">": compared((value, bound) => value > bound),
-  ">=": compared((value, bound) => value >= bound),
-  "<": compared((value, bound) => value < bound),
-  "<=": compared((value, bound) => value <= bound),
+  ">": compared(">", (value, bound) => value > bound),
+  ">=": compared(">=", (value, bound) => value >= bound),
+  "<": compared("<", (value, bound) => value < bound),
+  "<=": compared("<=", (value, bound) => value <= bound),
   "=": (args, shown) => {
     const wanted = one(args, shown)
     return tested(shown, (value) => same(wanted, value))

@@ -1,2 +1,3 @@
 export { compileRegex, type Regex, type RegexMatch } from "./regex/Regex.ts"
-export { compileSchema, compileType, type SchemaError, type Validator } from "./schema.ts"
+export { InvalidSchema } from "./InvalidSchema.ts"
+export { compileSchema, compileType, type SchemaError, type SchemaOptions, type Validator } from "./schema.ts"
