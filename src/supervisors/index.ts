@@ -1,4 +1,5 @@
 export { type Backoff, defaultBackoff } from "./Backoff.ts"
+export { CheckpointRounds, type CheckpointRoundsOptions, type RoundCounts, type RoundOutcome } from "./CheckpointRounds.ts"
 export { type ChildInfo, type LastExit } from "./Child.ts"
 export { type ChildState } from "./child.machine.ts"
 export { type ChildSpec, type Incarnation, type Restart } from "./ChildSpec.ts"
