@@ -12,7 +12,7 @@ export {
 } from "./Capability.ts"
 export { commonOptions, type OverflowName } from "./commonOptions.ts"
 export { whyInline } from "./concurrency.ts"
-export { decodeCall, type DecodedCall, specsOf } from "./decodeCall.ts"
+export { decodeCall, type DecodedCall, decodeCallLater, specsOf } from "./decodeCall.ts"
 export { BoundExceeded, HandleMisuse, InvalidCall, InvalidResult, shown, UnknownCapability } from "./errors.ts"
 export { FileFailure, MalformedFile, UnwritableValue } from "./files/errors.ts"
 export { forEach } from "./composition/for-each.ts"

@@ -193,15 +193,15 @@ export class ProgramRun implements StreamStarter {
 
   /** The stream of a handle that waits for its consumer; a copy, by which `start` knows that this is its consumer. */
   #streamOfHandle(handle: Pipeline): StreamValue {
-    const { capability, inputs, onFailure, options } = handle.value
-    const stream = new StreamValue(capability, options, inputs, onFailure)
+    const stream = handle.value.copy()
     this.#handleOf.set(stream, handle)
     return stream
   }
 
   #handlesIn(value: StreamValue): ReadonlyArray<Pipeline> {
     const own = this.#handleOf.get(value)
-    return [...(own === undefined ? [] : [own]), ...value.inputs.flatMap((input) => this.#handlesIn(input))]
+    const inside = [...value.inputs, ...value.subStreams.map(({ stream }) => stream)]
+    return [...(own === undefined ? [] : [own]), ...inside.flatMap((input) => this.#handlesIn(input))]
   }
 
   #live(): ReadonlyArray<Pipeline> {

@@ -7,6 +7,14 @@ export interface NodeTraits {
   readonly boundary?: string
   /** The buffer that the user put in front: items, and what it does when it is full. */
   readonly buffer?: { readonly items: number; readonly overflow: PlannedEdge["overflow"] }
+  /** It has no code of its own, only consumers: it joins the actor before it, whatever that is. */
+  readonly isPassive?: boolean
+  /** Each of its items goes to one of its consumers; otherwise to all. Consumers count in the order of their inputs in the graph. */
+  readonly routes?: boolean
+  /** The part of the graph that may fail alone, by name; nodes of different parts share no actor. */
+  readonly part?: string
+  /** When its sender gives it up and goes on without it; otherwise never. */
+  readonly detaches?: PlannedEdge["detaches"]
   /** Its function may wait for something outside. */
   readonly mayWait?: boolean
   /** Does something when its time has come, whatever the actor waits for. */
@@ -32,6 +40,10 @@ export interface PlannedActor {
   readonly kind: "source" | "processor" | "sink"
   /** The nodes that run in it, fused in this order. */
   readonly nodes: ReadonlyArray<string>
+  /** Each of its items goes to one of its outputs; otherwise to all. */
+  readonly routes: boolean
+  /** The part of the graph that it belongs to, if that may fail alone. */
+  readonly part: string | undefined
   readonly mayOffload: ReadonlyArray<string>
 }
 
@@ -43,6 +55,8 @@ export interface PlannedEdge {
   readonly edge: number
   readonly reason: string
   readonly overflow: "backpressure" | "drop-oldest" | "drop-newest" | "fail" | "spill"
+  /** When the sender gives the receiver up and goes on without it: once it has failed, or also when its mailbox is full. */
+  readonly detaches?: "failed" | "full"
   readonly bounds: MailboxBounds
 }
 
@@ -70,7 +84,7 @@ const mostFrames = 8
  * Decides which nodes are fused into one actor and where mailboxes stand.
  *
  * A node joins the actor of its only input unless one of the two needs an actor of its own. An edge gets an equal share
- * of the pipeline's budget, between one frame and eight.
+ * of the pipeline's budget, between one frame and eight. The edges of one actor stand in the order of its consumers.
  *
  * @param graph the nodes in the order of the data: a node comes after its inputs
  */
@@ -105,13 +119,14 @@ export const makePlan = (
   const addressOf = (node: string) => `/pipelines/${pipeline}/${islandOf.get(node)!.nodes[0]!.id}`
   const share = boundsFor(resources.mailboxBytes / Math.max(1, crossings.length))
   const edges = crossings.map(({ edge, from, reason, to }): PlannedEdge => {
-    const buffer = traitsOf(graph.nodes.find(({ id }) => id === to)!).buffer
+    const { buffer, detaches } = traitsOf(graph.nodes.find(({ id }) => id === to)!)
     return {
       from: addressOf(from),
       to: addressOf(to),
       edge,
       reason,
       overflow: buffer?.overflow ?? "backpressure",
+      ...(detaches === undefined ? {} : { detaches }),
       bounds: buffer === undefined ? share : boundsOfBuffer(share, buffer)
     }
   })
@@ -121,6 +136,8 @@ export const makePlan = (
       address: addressOf(nodes[0]!.id),
       kind: kindOf(nodes.map((node) => traitsOf(node).role)),
       nodes: nodes.map((node) => node.id),
+      routes: traitsOf(nodes.at(-1)!).routes === true,
+      part: traitsOf(nodes[0]!).part,
       mayOffload: nodes.filter((node) => traitsOf(node).mayOffload === true).map((node) => node.id)
     })),
     edges,
@@ -128,14 +145,18 @@ export const makePlan = (
   }
 
   function reasonForBoundary(node: GraphNode, input: string): string | undefined {
-    if (node.inputs.length > 1) return `${node.id} takes from several streams`
+    const own = traitsOf(node)
+    if (node.inputs.length > 1) return `${node.id} ${own.boundary ?? "takes from several streams"}`
     if ((consumers.get(input) ?? 0) > 1) return `several streams take from ${input}`
     const above = graph.nodes.find((candidate) => candidate.id === input)!
-    const own = traitsOf(node).boundary
-    if (own !== undefined) return `${node.id} ${own}`
-    const theirs = traitsOf(above).boundary
-    if (theirs !== undefined) return `${above.id} ${theirs}`
-    const waiting = traitsOf(node).keepsTime === true ? islandOf.get(input)!.nodes.find((other) => traitsOf(other).mayWait) : undefined
+    const theirs = traitsOf(above)
+    if (theirs.routes === true) return `${above.id} shares its items out`
+    if (own.isPassive === true) return undefined
+    if (own.boundary !== undefined) return `${node.id} ${own.boundary}`
+    if (own.part !== theirs.part) return `${node.id} may fail without ${above.id}`
+    const boundary = islandOf.get(input)!.nodes.map((other) => [other, traitsOf(other).boundary] as const).find(([, why]) => why !== undefined)
+    if (boundary !== undefined) return `${boundary[0].id} ${boundary[1]}`
+    const waiting = own.keepsTime === true ? islandOf.get(input)!.nodes.find((other) => traitsOf(other).mayWait) : undefined
     return waiting === undefined ? undefined : `${node.id} keeps time while ${waiting.id} may wait`
   }
 }

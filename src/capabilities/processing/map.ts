@@ -20,6 +20,7 @@ export const map = defineCapability({
   notes: ["An asynchronous function is awaited item by item, unless `:parallelism` allows more at once."],
   example: "(call :stream.await (call :stream.to-collection {:source (call :stream.map [1 2 3] {:transform (fn [x] (* x x))})}))",
   boundary: concurrencyBoundary,
+  isOneToOne: () => true,
   node: ({ offload, parallelism, transform }) => ({
     kind: "stage",
     capability: "stream.map",
