@@ -132,6 +132,8 @@ export interface ActorSnapshot {
   readonly framesOut: number
   readonly itemsOut: number
   readonly bytesOut: number
+  /** Items for each output: an output that shares them out, or that was given up, did not get all. */
+  readonly outputs: ReadonlyArray<number>
   readonly restarts: number
   readonly timeShares: Readonly<Record<Activity, number>>
   /** Items that it has taken in, or made, and that are neither done with nor in its frames; not what waits in its mailbox. */

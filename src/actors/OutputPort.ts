@@ -117,6 +117,10 @@ export class OutputPort {
     })
   }
 
+  itemsByOutput(): ReadonlyArray<number> {
+    return this.outputs.map(() => this.items)
+  }
+
   private add(frame: Frame): void {
     this.waiting.push(frame)
     this.frames++

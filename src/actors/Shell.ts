@@ -151,6 +151,7 @@ export abstract class Shell implements Actor {
       framesOut: this.output.frames,
       itemsOut: this.output.items,
       bytesOut: this.output.bytes,
+      outputs: this.output.itemsByOutput(),
       restarts: this.metrics.restarts,
       timeShares: this.metrics.timeShares,
       underWay: this.underWay(),

@@ -8,9 +8,11 @@ import { describe, makePlan, type OffloadPool, offer, type Plan, type StreamFunc
 import { type ChildExit, type ChildSpec, type Directive, Supervisor } from "../supervisors/index.ts"
 import { createActor } from "xstate"
 import { type DeadLetter, DeadLetters } from "./DeadLetters.ts"
+import { countItems } from "./countItems.ts"
 import { StreamCancelled } from "./errors.ts"
 import { isSettledWithin } from "./isSettledWithin.ts"
 import { launchActors } from "./launchActors.ts"
+import type { HostStores } from "./HostStores.ts"
 import type { MemoryBudget } from "./MemoryBudget.ts"
 import type { ItemCounts, StreamReport } from "./Report.ts"
 import { asProgramError, rootCause, toErrorValue } from "./rootCause.ts"
@@ -25,6 +27,9 @@ export interface PipelineRuntime {
   /** Made on first use. */
   readonly pool: () => OffloadPool
   readonly spill: Effect.Effect<SpillDirectory, unknown>
+  /** The host's store, opened when it is first asked for and closed with the host. */
+  readonly stateStore: HostStores["stateStore"]
+  readonly storeNamed: HostStores["storeNamed"]
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   readonly promise: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
 }
@@ -184,7 +189,19 @@ export class Pipeline extends StreamHandle {
   }
 
   counts(): ItemCounts {
-    return this.#ended ?? countItems(this.#actors, this.#deadLetters.count)
+    return this.#ended ?? this.#countItems()
+  }
+
+  #countItems(): ItemCounts {
+    return countItems(this.plan, this.#actors.map((actor) => actor.inspect()), this.#deadLetters.count)
+  }
+
+  /** Of the sink; where there are several, those of all by name. */
+  #resultOf(actors: ReadonlyArray<Actor>): unknown {
+    const { actors: planned, graph } = this.plan
+    const at = (node: string) => actors[planned.findIndex(({ nodes }) => nodes.includes(node))]!.result() ?? null
+    const { out } = graph.outputs
+    return out === undefined ? Object.fromEntries(Object.entries(graph.outputs).map(([name, node]) => [name, at(node)])) : at(out)
   }
 
   get #heads(): ReadonlyArray<Actor> {
@@ -242,10 +259,10 @@ export class Pipeline extends StreamHandle {
   }
 
   async #conclude(exit: Exit.Exit<unknown, unknown>): Promise<void> {
-    this.#ended = countItems(this.#actors, this.#deadLetters.count)
+    this.#ended = this.#countItems()
     if (this.isOver) return
     if (Exit.isFailure(exit)) return this.#fail(rootCause(exit.cause))
-    const value = this.#actors.at(-1)!.result()
+    const value = this.#resultOf(this.#actors)
     try {
       for (const observer of this.#observers("on-complete")) await this.#unlessCancelled(call(observer, value))
     } catch (error) {
@@ -290,31 +307,3 @@ const call = async (observer: StreamFunction, value: unknown): Promise<unknown> 
   }
   return offer(observer, value)
 }
-
-/**
- * What the sources gave, and what of it has not reached the end: not yet begun, on its way to the next actor, or under
- * way in one. Everything else was worked off or given up.
- */
-const countItems = (actors: ReadonlyArray<Actor>, deadLettered: number): ItemCounts => {
-  const snapshots = actors.map((actor) => actor.inspect())
-  const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((total, number) => total + number, 0)
-  const accepted = sum(snapshots.filter(({ kind }) => kind === "source").map(({ itemsIn }) => itemsIn))
-  // The actors are a line, in the order of the data: what one has handed on and the next has not begun is between them.
-  const onItsWay = snapshots.map(({ kind, mailbox, stages }, index) =>
-    kind === "source" ? 0 : snapshots[index - 1]!.itemsOut - (mailbox?.dropped.items ?? 0) - stages[0]!.itemsIn
-  )
-  const given = accepted - deadLettered
-  const undrained = within(sum([...onItsWay, ...snapshots.map(({ underWay }) => underWay)]), given)
-  const dropped = within(sum(snapshots.map(({ mailbox }) => mailbox?.dropped.items ?? 0)), given - undrained)
-  return {
-    accepted,
-    processed: given - undrained - dropped,
-    skipped: sum(snapshots.flatMap(({ stages }) => stages.map(({ skipped }) => skipped))),
-    dropped,
-    deadLettered,
-    undrained
-  }
-}
-
-/** Behind a stage that gathers or multiplies, an item is not what a source gave: no count exceeds what there was. */
-const within = (count: number, most: number): number => Math.max(0, Math.min(count, most))
