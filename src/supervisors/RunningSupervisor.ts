@@ -141,7 +141,7 @@ export class RunningSupervisor implements Supervisor {
       return yield* this.#startForCaller(child)
     })
 
-  readonly terminateChild = (id: string): Effect.Effect<void, ChildNotFound> =>
+  readonly terminateChild = (id: string, { within }: { readonly within?: Duration.Input } = {}): Effect.Effect<void, ChildNotFound> =>
     Effect.gen({ self: this }, function* () {
       const child = yield* this.#find(id)
       this.#passes.leave(child)
@@ -149,7 +149,7 @@ export class RunningSupervisor implements Supervisor {
         child.signal("withdrawn")
         this.#keepDown(child)
       }
-      yield* this.#shutdown.one(child)
+      yield* this.#shutdown.one(child, within === undefined ? undefined : Duration.fromInputUnsafe(within))
     })
 
   readonly deleteChild = (id: string): Effect.Effect<void, ChildNotFound | ChildNotStopped> =>

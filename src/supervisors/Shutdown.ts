@@ -38,6 +38,7 @@ export class Shutdown {
     return Effect.suspend(() => {
       const life = child.life
       if (life === undefined) return Effect.void
+      if (Duration.isZero(within)) life.kill()
       if (child.state !== "stopping") child.signal("stopRequested")
       const left = Duration.millis(Math.max(0, this.#deadline - this.#now()))
       // A supervisor that is killed kills its children and waits its own grace for them, at most as long as ours.
@@ -49,10 +50,7 @@ export class Shutdown {
 
   /** Interrupts a child at once, also one that has been asked to end and still has time. */
   kill(child: Child): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      child.life?.kill()
-      return this.one(child, Duration.zero)
-    })
+    return this.one(child, Duration.zero)
   }
 
   /** Sees to it that whatever is up when this time is over is killed, all at once. Of several limits the earliest counts. */

@@ -43,8 +43,12 @@ export interface Supervisor {
   readonly addChild: (
     spec: ChildSpec
   ) => Effect.Effect<ChildInfo, BadSupervision | ChildAlreadyPresent | ChildStartFailed | SupervisorNotRunning>
-  /** Stops a child, or its restart. Its spec is kept unless it is temporary; a group restart starts it again, as in OTP. */
-  readonly terminateChild: (id: string) => Effect.Effect<void, ChildNotFound>
+  /**
+   * Stops a child, or its restart. Its spec is kept unless it is temporary; a group restart starts it again, as in OTP.
+   *
+   * @param options.within in place of the child's own shutdown time; 0 kills it, also one that is being stopped already
+   */
+  readonly terminateChild: (id: string, options?: { readonly within?: Duration.Input }) => Effect.Effect<void, ChildNotFound>
   /** Starts a stopped child. If it does not start it stays stopped. */
   readonly restartChild: (id: string) => Effect.Effect<ChildInfo, ChildNotFound | ChildNotStopped | ChildStartFailed | SupervisorNotRunning>
   /** Forgets a stopped child. */
