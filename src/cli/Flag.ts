@@ -48,8 +48,8 @@ const isHostAndPort = (written: string): boolean => {
 /** Every flag of every command: one name means one thing wherever it is taken. */
 export const flags = {
   bindings: text("MODULE", "an ES module whose exports become symbols of the program"),
-  "data-dir": text("DIR", "puts spill files there, and lets no other process use it meanwhile"),
-  store: one("URL", "where state is kept; this version knows memory: only", "the URL memory:", (written) =>
+  "data-dir": text("DIR", "keeps state and spill files there, and lets no other process use it meanwhile"),
+  store: one("URL", "where state is kept: memory:, sqlite:FILE, redis://… or postgres://…", "a URL such as sqlite:state.db", (written) =>
     /^[a-z]+:/i.test(written) ? written : undefined
   ),
   memory: one("SIZE", "the most that streams may hold in memory (default 256MB)", "a size such as 256MB or 1GB", parseSize),

@@ -53,10 +53,13 @@ export const statusByTag: Readonly<Record<string, ExitStatus>> = {
   PoolClosed: exitStatus.limit,
 
   DataDirectoryInUse: exitStatus.busy,
+  StreamFenced: exitStatus.busy,
+  StreamInUse: exitStatus.busy,
   DamagedSegment: exitStatus.io,
   FileFailure: exitStatus.io,
   SegmentFailed: exitStatus.io,
   SpillFailure: exitStatus.io,
+  StoreFailure: exitStatus.io,
 
   PermissionDenied: exitStatus.denied
 }

@@ -1,5 +1,6 @@
 import { parseByteSize } from "../capabilities/index.ts"
 import { nearestOrPart } from "../serialization/index.ts"
+import { problemOfStoreUrl } from "../state/index.ts"
 import type { PolicyOptions } from "./PolicyOptions.ts"
 import type { RunReport } from "./Report.ts"
 
@@ -16,9 +17,17 @@ export interface HostOptions {
   readonly log?: (line: string) => unknown
   /** Told how far sources have read, at most ten times a second for each. What it throws is a warning of the process, once. */
   readonly onProgress?: (progress: Progress) => void
-  /** Where state is kept. Only `memory:` so far: it lasts as long as the host. */
+  /**
+   * Where state is kept: `memory:` (as long as the host), `memory:NAME` (as long as the process), `sqlite:FILE`, `redis://…`
+   * or `postgres://…`. By default `state.db` in `dataDir`, or memory where there is none. It is opened when it is first needed.
+   */
   readonly store?: string
-  /** A folder for spill files; by default a folder of the host's own in the system's temporary folder. */
+  /** URLs of servers by the names under which programs ask for them, such as `redis`. Programs never see the URLs. */
+  readonly connections?: Readonly<Record<string, string>>
+  /**
+   * A folder for spill files and state, which this host takes for itself alone; by default spill files are in a folder of the
+   * host's own in the system's temporary folder.
+   */
   readonly dataDir?: string
   /** How much one evaluation, or the work on one item, may spend. */
   readonly limits?: EvaluationLimits
@@ -83,16 +92,15 @@ export class InvalidHostOption extends Error {
   }
 }
 
-const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "store", "dataDir", "limits", "workers"]
+const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "store", "connections", "dataDir", "limits", "workers"]
 const knownOfPolicy = ["read", "write", "net", "db", "fsRoot", "all"]
 
 /** **Fails** by throwing `InvalidHostOption` for the first option that is unknown or wrong. */
 export const checkHostOptions = (options: HostOptions): { readonly memoryBytes: number } => {
   checkNames(options, known, "")
   if (options.policy !== undefined) checkNames(options.policy, knownOfPolicy, "policy.")
-  if (options.store !== undefined && options.store !== "memory:") {
-    throw new InvalidHostOption("store", `is ${JSON.stringify(options.store)}, but state is only kept in memory so far: leave it out or use "memory:"`)
-  }
+  if (options.store !== undefined) checkStoreUrl("store", options.store)
+  if (options.connections !== undefined) checkConnections(options.connections)
   if (options.workers !== undefined && !(Number.isInteger(options.workers) && options.workers >= 1)) {
     throw new InvalidHostOption("workers", `is ${options.workers}, but must be a whole number of at least 1`)
   }
@@ -102,6 +110,22 @@ export const checkHostOptions = (options: HostOptions): { readonly memoryBytes: 
     throw new InvalidHostOption("memory", `is ${JSON.stringify(memory)}, but must be at least 8MB: bytes, or a string such as "256MB"`)
   }
   return { memoryBytes }
+}
+
+const checkStoreUrl = (option: string, url: unknown): void => {
+  if (typeof url !== "string") throw new InvalidHostOption(option, `is a ${typeof url}, but must be a URL as text`)
+  const problem = problemOfStoreUrl(url)
+  if (problem !== undefined) throw new InvalidHostOption(option, `${problem.what}: ${problem.fix.replace(/\.$/, "")}`)
+}
+
+/** Their values may hold passwords, so no message shows one. */
+const checkConnections = (connections: unknown): void => {
+  if (typeof connections !== "object" || connections === null || Array.isArray(connections)) {
+    throw new InvalidHostOption("connections", "must be an object of names and URLs")
+  }
+  for (const [name, url] of Object.entries(connections)) {
+    if (typeof url !== "string" || url === "") throw new InvalidHostOption(`connections.${name}`, "must be a URL as text")
+  }
 }
 
 const smallestMemory = 8 * 1024 * 1024

@@ -2,11 +2,13 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import { type Actor, handleLifecycle, type SpillDirectory, type StageServices } from "../actors/index.ts"
 import { type BuiltGraph, buildGraph, HandleMisuse, type HandleStatus, StreamHandle, type StreamValue } from "../capabilities/index.ts"
-import { describe, makePlan, type OffloadPool, offer, type Plan, type StreamFunction } from "../scheduler/index.ts"
+import { makePlan, type OffloadPool, type Plan, type StreamFunction } from "../scheduler/index.ts"
 import { type ChildExit, type ChildSpec, type Directive, Supervisor } from "../supervisors/index.ts"
 import { createActor } from "xstate"
+import { Checkpointing, checkpointSettings, type CheckpointSettings } from "./Checkpointing.ts"
 import { type DeadLetter, DeadLetters } from "./DeadLetters.ts"
 import { countItems } from "./countItems.ts"
 import { StreamCancelled } from "./errors.ts"
@@ -14,7 +16,8 @@ import { isSettledWithin } from "./isSettledWithin.ts"
 import { launchActors } from "./launchActors.ts"
 import type { HostStores } from "./HostStores.ts"
 import type { MemoryBudget } from "./MemoryBudget.ts"
-import type { ItemCounts, StreamReport } from "./Report.ts"
+import { observe } from "./observe.ts"
+import { type ItemCounts, noItems, type StreamReport } from "./Report.ts"
 import { asProgramError, rootCause, toErrorValue } from "./rootCause.ts"
 
 /** What a pipeline needs of the host it runs in. */
@@ -30,12 +33,18 @@ export interface PipelineRuntime {
   /** The host's store, opened when it is first asked for and closed with the host. */
   readonly stateStore: HostStores["stateStore"]
   readonly storeNamed: HostStores["storeNamed"]
+  /** Where the host notes what no program is told. */
+  readonly log: (line: string) => unknown
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   readonly promise: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
 }
 
 export interface PipelineOptions {
   readonly id: string
+  /** Which of its program's streams it is, from 1 on. */
+  readonly ordinal: number
+  /** Goes on with this checkpoint instead of the last one. */
+  readonly checkpointId?: number | undefined
   readonly value: StreamValue
   /**
    * `at-once`: the first failure that is no crash ends the pipeline with its error. `supervised`: its actors restart as
@@ -70,6 +79,15 @@ export class Pipeline extends StreamHandle {
   #error: unknown
   #isAwaited = false
   #terminated: Promise<void> | undefined
+  readonly #settings: CheckpointSettings | undefined
+  readonly #checkpointId: number | undefined
+  #checkpointing: Checkpointing | undefined
+  /** What the run holds beside its actors, such as its part of a store. */
+  readonly #scope = Scope.makeUnsafe()
+  /** Nothing is read before the first checkpoint is durable: without one there is nothing to go back to. */
+  #awaitsFirstCheckpoint = false
+  /** Its actors are ended behind the last checkpoint: that is neither a failure nor the stream's end. */
+  #isBeingSaved = false
 
   constructor(runtime: PipelineRuntime, options: PipelineOptions) {
     super()
@@ -78,6 +96,8 @@ export class Pipeline extends StreamHandle {
     this.#runtime = runtime
     this.#failures = options.failures
     this.built = buildGraph(options.value)
+    this.#settings = checkpointSettings(this.built, options.ordinal)
+    this.#checkpointId = options.checkpointId
     this.plan = makePlan(options.id, this.built.graph, this.built.traitsOf, { mailboxBytes: runtime.memory.share })
     const result = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
@@ -150,8 +170,8 @@ export class Pipeline extends StreamHandle {
     if (this.#leader !== undefined) return this.#leader.resume()
     if (this.isOver) return
     this.#life.send({ type: this.status === "created" ? "start" : "resume" })
-    if (this.isStarted) for (const head of this.#heads) head.resume()
-    else this.start()
+    if (!this.isStarted) this.start()
+    else if (!this.#awaitsFirstCheckpoint) for (const head of this.#heads) head.resume()
   }
 
   async drain({ timeoutMs = Infinity }: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -159,18 +179,42 @@ export class Pipeline extends StreamHandle {
     if (this.isOver) return
     if (!this.isStarted) return this.#end("stopped", null)
     this.#life.send({ type: "drain" })
+    if (this.#checkpointing !== undefined) return this.checkpointAndStop({ timeoutMs })
     for (const head of this.#heads) head.drain()
     if (!(await this.#runtime.promise(isSettledWithin(this.result, timeoutMs)))) await this.cancel()
+  }
+
+  /**
+   * Reads nothing more, saves everything else in a checkpoint, and stops: nothing partial is emitted, no sink is finished,
+   * and the next run under the same id goes on. Past the time the last checkpoint stands.
+   */
+  async checkpointAndStop({ timeoutMs = Infinity }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const checkpointing = this.#checkpointing
+    if (checkpointing === undefined || this.isOver) return
+    for (const head of this.#heads) head.pause()
+    const stored = this.#runtime.promise(checkpointing.rounds.round).then((outcome) => {
+      if (outcome.type === "failed") this.#runtime.log(`The last checkpoint of ${this.id} failed: ${String(outcome.error)}. The one before it stands.`)
+    })
+    // It may end by itself meanwhile, when its sources had ended.
+    await this.#runtime.promise(isSettledWithin(Promise.race([stored, this.result.catch(() => {})]), timeoutMs))
+    if (this.isOver) return
+    this.#isBeingSaved = true
+    await this.#terminate()
+    this.#end("stopped", null)
   }
 
   async cancel(): Promise<void> {
     if (this.#leader !== undefined) return this.#leader.cancel()
     if (!this.isOver) {
       this.#end("cancelled", new StreamCancelled(this.id, "stream"))
-      if (this.isStarted) this.#terminated = this.#runtime.promise(Effect.ignore(this.#runtime.pipelines.terminateChild(this.id)))
+      if (this.isStarted) this.#terminated = this.#terminate()
     }
     // A second call waits for the first one's end, too.
     await this.#terminated
+  }
+
+  #terminate(): Promise<void> {
+    return this.#runtime.promise(Effect.ignore(this.#runtime.pipelines.terminateChild(this.id)))
   }
 
   inspect(): StreamReport & { readonly deadLetters: ReadonlyArray<DeadLetter>; readonly actors: ReadonlyArray<unknown> } {
@@ -215,15 +259,22 @@ export class Pipeline extends StreamHandle {
   get #launch(): Effect.Effect<void, unknown> {
     const { pipelines, pool, services, spill } = this.#runtime
     return Effect.gen({ self: this }, function*() {
-      this.#actors = yield* launchActors(this.built, this.plan, {
+      const checkpointing = yield* this.#openCheckpointing
+      const last = checkpointing?.last?.record
+      if (last?.status === "finished") return yield* Effect.promise(() => this.#repeat(last.result?.value ?? null))
+      const actors = yield* launchActors(this.built, this.plan, {
         services,
         pool: pool(),
         spill,
         failures: this.#failures === "at-once" ? "end" : "restart",
-        onQuarantine: (item) => this.#deadLetters.add(item)
+        onQuarantine: (item) => this.#deadLetters.add(item),
+        checkpointing
       })
-      if (this.isOver) return
-      if (this.status === "paused") for (const head of this.#heads) head.pause()
+      if (checkpointing !== undefined) yield* Effect.try({ try: () => checkpointing.adopt(actors), catch: (error) => error })
+      this.#actors = actors
+      if (this.isOver) return yield* Effect.promise(() => this.#release())
+      this.#awaitsFirstCheckpoint = checkpointing !== undefined && last === undefined
+      if (this.status === "paused" || this.#awaitsFirstCheckpoint) for (const head of this.#heads) head.pause()
       // What keeps it from starting is what its life ends with, and is dealt with there.
       yield* Effect.ignore(pipelines.addChild(this.#child))
     })
@@ -236,12 +287,7 @@ export class Pipeline extends StreamHandle {
         address: `/pipelines/${this.id}`,
         autoShutdown: "all-significant",
         // Sinks first: what is stopped in reverse order closes its sources before anything downstream.
-        children: [...this.#actors].reverse().map((actor) => ({
-          id: actor.address.slice(actor.address.lastIndexOf("/") + 1),
-          restart: "transient",
-          significant: true,
-          run: ({ onShutdown, ready }) => Effect.andThen(onShutdown(() => Effect.sync(() => actor.stop())), actor.run(ready))
-        })),
+        children: [...this.#checkpointChild, ...[...this.#actors].reverse().map((actor) => this.#childOf(actor))],
         onExit: (exit) => this.#decide(exit)
       },
       { id: this.id, restart: "temporary" }
@@ -252,6 +298,66 @@ export class Pipeline extends StreamHandle {
     }
   }
 
+  #childOf(actor: Actor): ChildSpec {
+    return {
+      id: actor.address.slice(actor.address.lastIndexOf("/") + 1),
+      restart: "transient",
+      significant: true,
+      run: ({ onShutdown, ready }) => {
+        let isStopped = false
+        const stop = Effect.sync(() => {
+          isStopped = true
+          actor.stop()
+        })
+        return Effect.andThen(
+          onShutdown(() => stop),
+          // What an actor that was stopped has reached is no part of any cut through the stream.
+          Effect.tap(actor.run(ready), () => Effect.sync(() => isStopped || this.#checkpointing?.ended(actor)))
+        )
+      }
+    }
+  }
+
+  get #checkpointChild(): ReadonlyArray<ChildSpec> {
+    const checkpointing = this.#checkpointing
+    if (checkpointing === undefined) return []
+    const { rounds } = checkpointing
+    const first = Effect.flatMap(rounds.round, (outcome) => {
+      if (outcome.type === "failed") return Effect.fail(outcome.error)
+      if (outcome.type === "abandoned") return checkpointing.told(outcome)
+      this.#awaitsFirstCheckpoint = false
+      if (this.status === "running") for (const head of this.#heads) head.resume()
+      return checkpointing.told(outcome)
+    })
+    const loop = rounds.loop((outcome) => checkpointing.told(outcome))
+    return [
+      {
+        id: "checkpoints",
+        restart: "transient",
+        run: ({ ready }) => Effect.andThen(ready, Effect.suspend(() => (this.#awaitsFirstCheckpoint ? Effect.andThen(first, loop) : loop)))
+      }
+    ]
+  }
+
+  get #openCheckpointing(): Effect.Effect<Checkpointing | undefined, unknown> {
+    const { built, plan } = this
+    const settings = this.#settings
+    if (settings === undefined) return Effect.undefined
+    const opened = Checkpointing.open(settings, { host: this.#runtime, built, plan, checkpointId: this.#checkpointId })
+    return Effect.tap(Scope.provide(opened, this.#scope), (checkpointing) => Effect.sync(() => (this.#checkpointing = checkpointing)))
+  }
+
+  #release(): Promise<void> {
+    return this.#runtime.promise(Scope.close(this.#scope, Exit.void))
+  }
+
+  /** The stream had ended in an earlier run: its result is given again, and nothing is done. */
+  async #repeat(result: unknown): Promise<void> {
+    this.#ended = noItems
+    await this.#release()
+    this.#end("completed", result)
+  }
+
   /** A crash may be bad luck; an error that was foreseen (a missing file, a failing function) comes again. */
   #decide({ exit, otherwise }: ChildExit): Directive {
     const foreseen = exit._tag === "Failure" && !Cause.hasDies(exit.cause)
@@ -260,14 +366,24 @@ export class Pipeline extends StreamHandle {
 
   async #conclude(exit: Exit.Exit<unknown, unknown>): Promise<void> {
     this.#ended = this.#countItems()
-    if (this.isOver) return
+    try {
+      await this.#concludeWith(exit)
+    } finally {
+      await this.#release()
+    }
+  }
+
+  async #concludeWith(exit: Exit.Exit<unknown, unknown>): Promise<void> {
+    if (this.isOver || this.#isBeingSaved) return
     if (Exit.isFailure(exit)) return this.#fail(rootCause(exit.cause))
     const value = this.#resultOf(this.#actors)
     try {
-      for (const observer of this.#observers("on-complete")) await this.#unlessCancelled(call(observer, value))
+      for (const observer of this.#observers("on-complete")) await this.#unlessCancelled(observe(observer, value))
+      if (this.#checkpointing !== undefined) await this.#runtime.promise(this.#checkpointing.finish(value))
     } catch (error) {
       return this.#fail(error)
     }
+    await this.#release()
     this.#end(this.status === "draining" ? "stopped" : "completed", value)
   }
 
@@ -275,8 +391,9 @@ export class Pipeline extends StreamHandle {
     this.#error = error
     for (const observer of this.#observers("on-error")) {
       // The stream has failed already, and its first error is the one to tell.
-      await this.#unlessCancelled(call(observer, toErrorValue(error))).catch(() => {})
+      await this.#unlessCancelled(observe(observer, toErrorValue(error))).catch(() => {})
     }
+    await this.#release()
     this.#end("failed", error)
   }
 
@@ -296,14 +413,4 @@ export class Pipeline extends StreamHandle {
   #observers(name: "on-complete" | "on-error"): ReadonlyArray<StreamFunction> {
     return this.plan.graph.nodes.flatMap(({ options }) => (options[name] === undefined ? [] : [options[name] as StreamFunction]))
   }
-}
-
-/** Calls an observer with as many arguments as it takes, its meter filled. */
-const call = async (observer: StreamFunction, value: unknown): Promise<unknown> => {
-  const { meter } = describe(observer)
-  if (meter !== undefined) {
-    meter.fuel = meter.slice
-    meter.slices = 0
-  }
-  return offer(observer, value)
 }

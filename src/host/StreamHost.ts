@@ -32,11 +32,14 @@ export class StreamHost implements AsyncDisposable {
     this.#scope = scope
   }
 
-  /** Starts a host. **Fails** with `InvalidHostOption`, which names the option and what it may be. */
+  /**
+   * Starts a host. **Fails** with `InvalidHostOption`, which names the option and what it may be; with `DataDirectoryInUse`
+   * where another host, of this process or another, has its `dataDir`.
+   */
   static async start(options: HostOptions = {}): Promise<StreamHost> {
     const scope = Scope.makeUnsafe()
-    const core = await Effect.runPromise(Scope.provide(HostCore.make(options), scope))
-    return new StreamHost(core, scope)
+    const making = Effect.onExit(Scope.provide(HostCore.make(options), scope), (exit) => (Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void))
+    return new StreamHost(await Effect.runPromise(making), scope)
   }
 
   /**

@@ -5,8 +5,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { SpillDirectory, type StreamServices, sweepSpill } from "../actors/index.ts"
 import { makeWorkerPool, type OffloadPool } from "../scheduler/index.ts"
+import { takeDataDirectory } from "../state/index.ts"
 import { makeFileAccess } from "./FilePolicy.ts"
 import type { HostOptions } from "./HostOptions.ts"
+import { makeHostStores } from "./HostStores.ts"
 import type { PipelineRuntime } from "./Pipeline.ts"
 import type { Policy } from "./Policy.ts"
 
@@ -17,15 +19,19 @@ const progressIntervalMs = 100
 export const makeServices = Effect.fnUntraced(function*(
   options: HostOptions,
   policy: Policy
-): Effect.fn.Return<Pick<PipelineRuntime, "services" | "pool" | "spill">, Error, Scope.Scope> {
+): Effect.fn.Return<Pick<PipelineRuntime, "services" | "pool" | "spill" | "stateStore" | "storeNamed">, Error, Scope.Scope> {
   const clock = yield* Clock.Clock
   let pool: OffloadPool | undefined
   yield* Effect.addFinalizer(() => (pool === undefined ? Effect.void : Effect.asVoid(Effect.promise(() => pool!.close()))))
   const scope = yield* Scope.Scope
   const context = yield* Effect.context<never>()
   const shared = new Map<string, unknown>()
+  // Before anything in it is touched, and released after everything in it was closed.
+  if (options.dataDir !== undefined) yield* lockDataDirectory(options.dataDir)
   const spill = yield* Effect.cached(Scope.provide(openSpill(options), scope))
   return {
+    // A scope made now closes after the streams have ended, and before the lock is released; one made on first use would not.
+    ...makeHostStores(options, yield* Scope.fork(scope)),
     spill,
     services: {
       files: makeFileAccess({ read: policy.roots(":fs.read"), write: policy.roots(":fs.write"), fsRoot: policy.fsRoot, all: policy.all }),
@@ -51,6 +57,12 @@ export const makeServices = Effect.fnUntraced(function*(
       }))
   }
 })
+
+const lockDataDirectory = (directory: string) =>
+  Effect.acquireRelease(
+    Effect.tryPromise({ try: () => takeDataDirectory(directory), catch: (error) => error as Error }),
+    ({ release }) => Effect.sync(release)
+  )
 
 /** How much disk spilled frames may take in all. */
 const spillBytes = 1024 ** 3

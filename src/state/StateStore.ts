@@ -11,6 +11,7 @@ export interface StateStore {
   readonly kind: "memory" | "sqlite" | "redis" | "postgres"
   /** For messages; without credentials. */
   readonly location: string
+  readonly durability: Durability
   /**
    * Takes a stream's part of the store for this process alone, until the scope closes.
    *
@@ -22,6 +23,14 @@ export interface StateStore {
   readonly checkpoints: (stream: string) => Effect.Effect<ReadonlyArray<StoredCheckpoint>, StoreFailure>
   readonly streams: Effect.Effect<ReadonlyArray<string>, StoreFailure>
   readonly deadLetters: DeadLetterStore
+}
+
+/** What of a completed write outlives which end. */
+export interface Durability {
+  /** `process`: lost with the process. `synced`: it outlives a power failure. `delayed`: a failure of the server may cost the last of them. */
+  readonly level: "process" | "synced" | "delayed"
+  /** What the settings of the server mean, and how to change them; only where they weaken the promise. */
+  readonly warning?: string
 }
 
 /** The part of a store that one stream has, in the hands of its one owner. Writes fail once another has taken it. */

@@ -45,3 +45,32 @@ export class StreamFenced extends Error {
     return this._tag
   }
 }
+
+/** Another process works in the data directory, or with the store's file. */
+export class DataDirectoryInUse extends Error {
+  readonly _tag = "DataDirectoryInUse"
+  readonly directory: string
+
+  constructor(path: string, owner: string, kind: "data directory" | "store") {
+    super(
+      `The ${kind} ${path} is in use by ${owner}. Two processes would overwrite each other's files: `
+        + `wait for the other one to end, stop it, or give another ${kind === "store" ? "--store" : "--data-dir"}.`
+    )
+    this.directory = path
+  }
+  override get name() {
+    return this._tag
+  }
+}
+
+export const damaged = (location: string, problem: string, cause?: unknown): StoreFailure =>
+  new StoreFailure(location, problem, {
+    fix: "Restore it from a copy; to begin anew instead, and process everything again, move it and the files named like it away.",
+    cause
+  })
+
+/** A checkpoint whose id does not rise would not be the newest, and be forgotten in place of an older one. */
+export const idNotAbove = (location: string, stream: string, id: number, newest: number): StoreFailure =>
+  new StoreFailure(location, `has a checkpoint ${newest} of the stream ${stream}, and ${id} is not above it`, {
+    fix: "This is a fault in rtfs-streams: the ids of checkpoints rise."
+  })

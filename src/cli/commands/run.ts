@@ -1,7 +1,6 @@
 import { ProgramTimeout, type RunningProgram, type RunReport, type StreamHost } from "../../host/index.ts"
 import { toJson } from "../../rtfs/index.ts"
 import type { Invocation } from "../Command.ts"
-import { takeDataDirectory } from "../DataDirectory.ts"
 import { exitStatus } from "../exitStatus.ts"
 import { liveTerminal, showProgress } from "../Progress.ts"
 import { ReadBytes } from "../ReadBytes.ts"
@@ -83,7 +82,6 @@ const runProgram = async (
 ): Promise<RunReport> => {
   const { file, source } = await readProgram(operand!)
   errors.source = source
-  const directory = flags["data-dir"] === undefined ? undefined : await takeDataDirectory(flags["data-dir"])
   const read = new ReadBytes()
   const progress = showProgress({
     mode: flags.progress ?? "auto",
@@ -109,6 +107,5 @@ const runProgram = async (
   } finally {
     progress.end()
     if (host !== undefined) await within(shutdownTimeoutMs + cancelMs, host.stop({ timeout: shutdownTimeoutMs }), () => {})
-    directory?.release()
   }
 }

@@ -4,7 +4,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { DataDirectoryInUse, takeDataDirectory } from "../../src/cli/DataDirectory.ts"
+import { takeDataDirectory } from "../../src/state/DataDirectory.ts"
+import { DataDirectoryInUse } from "../../src/state/errors.ts"
 import { exitStatus, exitStatusOf } from "../../src/cli/exitStatus.ts"
 
 describe("DataDirectory", () => {
@@ -24,7 +25,7 @@ describe("DataDirectory", () => {
 
   it("P13: refuses a second process at once and names the first; a kill -9 leaves no lock behind", async () => {
     const script = `
-      const { takeDataDirectory } = await import(${JSON.stringify(new URL("../../src/cli/DataDirectory.ts", import.meta.url).href)})
+      const { takeDataDirectory } = await import(${JSON.stringify(new URL("../../src/state/DataDirectory.ts", import.meta.url).href)})
       await takeDataDirectory(${JSON.stringify(parent)})
       console.log("taken")
       setTimeout(() => {}, 15_000)`
