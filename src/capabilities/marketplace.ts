@@ -17,6 +17,9 @@ import { map } from "./processing/map.ts"
 import { fromCollection } from "./sources/from-collection.ts"
 import { fromIterable } from "./sources/from-iterable.ts"
 import { generate } from "./sources/generate.ts"
+import { withCheckpointing } from "./state/with-checkpointing.ts"
+import { schemaEvolution } from "./types/schema-evolution.ts"
+import { validateTypes } from "./types/validate-types.ts"
 
 /** Every capability that comes with the package. A plain list: what exists is visible, and a test can take fewer. */
 export const builtins: ReadonlyArray<Capability> = [
@@ -32,6 +35,9 @@ export const builtins: ReadonlyArray<Capability> = [
   reduce,
   groupBy,
   batch,
+  validateTypes,
+  withCheckpointing,
+  schemaEvolution,
   pipeline,
   forEach,
   create,

@@ -72,6 +72,7 @@ export class HostCore {
       pipelines,
       ...(yield* makeServices(options, new Policy(options.policy))),
       memory: new MemoryBudget(memoryBytes),
+      log: options.log ?? ((line) => process.stderr.write(`${line}\n`)),
       fork: Effect.runForkWith(context),
       promise: Effect.runPromiseWith(context)
     }

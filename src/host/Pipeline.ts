@@ -6,7 +6,7 @@ import * as Scope from "effect/Scope"
 import { type Actor, handleLifecycle, type SpillDirectory, type StageServices } from "../actors/index.ts"
 import { type BuiltGraph, buildGraph, HandleMisuse, type HandleStatus, StreamHandle, type StreamValue } from "../capabilities/index.ts"
 import { makePlan, type OffloadPool, type Plan, type StreamFunction } from "../scheduler/index.ts"
-import { type ChildExit, type ChildSpec, type Directive, Supervisor } from "../supervisors/index.ts"
+import type { ChildExit, ChildSpec, Directive, Supervisor } from "../supervisors/index.ts"
 import { createActor } from "xstate"
 import { Checkpointing, checkpointSettings, type CheckpointSettings } from "./Checkpointing.ts"
 import { type DeadLetter, DeadLetters } from "./DeadLetters.ts"
@@ -18,6 +18,7 @@ import type { HostStores } from "./HostStores.ts"
 import type { MemoryBudget } from "./MemoryBudget.ts"
 import { observe } from "./observe.ts"
 import { type ItemCounts, noItems, type StreamReport } from "./Report.ts"
+import { streamTree } from "./streamTree.ts"
 import { asProgramError, rootCause, toErrorValue } from "./rootCause.ts"
 
 /** What a pipeline needs of the host it runs in. */
@@ -282,61 +283,21 @@ export class Pipeline extends StreamHandle {
 
   /** The pipeline's own supervisor, as a child of that of all pipelines. */
   get #child(): ChildSpec {
-    const spec = Supervisor.asChild(
-      {
-        address: `/pipelines/${this.id}`,
-        autoShutdown: "all-significant",
-        // Sinks first: what is stopped in reverse order closes its sources before anything downstream.
-        children: [...this.#checkpointChild, ...[...this.#actors].reverse().map((actor) => this.#childOf(actor))],
-        onExit: (exit) => this.#decide(exit)
+    const spec = streamTree({
+      id: this.id,
+      actors: this.#actors,
+      checkpointing: this.#checkpointing,
+      isGated: () => this.#awaitsFirstCheckpoint,
+      onFirstCheckpoint: () => {
+        this.#awaitsFirstCheckpoint = false
+        if (this.status === "running") for (const head of this.#heads) head.resume()
       },
-      { id: this.id, restart: "temporary" }
-    )
+      onExit: (exit) => this.#decide(exit)
+    })
     return {
       ...spec,
       run: (incarnation) => Effect.onExit(spec.run(incarnation), (exit) => Effect.promise(() => this.#conclude(exit)))
     }
-  }
-
-  #childOf(actor: Actor): ChildSpec {
-    return {
-      id: actor.address.slice(actor.address.lastIndexOf("/") + 1),
-      restart: "transient",
-      significant: true,
-      run: ({ onShutdown, ready }) => {
-        let isStopped = false
-        const stop = Effect.sync(() => {
-          isStopped = true
-          actor.stop()
-        })
-        return Effect.andThen(
-          onShutdown(() => stop),
-          // What an actor that was stopped has reached is no part of any cut through the stream.
-          Effect.tap(actor.run(ready), () => Effect.sync(() => isStopped || this.#checkpointing?.ended(actor)))
-        )
-      }
-    }
-  }
-
-  get #checkpointChild(): ReadonlyArray<ChildSpec> {
-    const checkpointing = this.#checkpointing
-    if (checkpointing === undefined) return []
-    const { rounds } = checkpointing
-    const first = Effect.flatMap(rounds.round, (outcome) => {
-      if (outcome.type === "failed") return Effect.fail(outcome.error)
-      if (outcome.type === "abandoned") return checkpointing.told(outcome)
-      this.#awaitsFirstCheckpoint = false
-      if (this.status === "running") for (const head of this.#heads) head.resume()
-      return checkpointing.told(outcome)
-    })
-    const loop = rounds.loop((outcome) => checkpointing.told(outcome))
-    return [
-      {
-        id: "checkpoints",
-        restart: "transient",
-        run: ({ ready }) => Effect.andThen(ready, Effect.suspend(() => (this.#awaitsFirstCheckpoint ? Effect.andThen(first, loop) : loop)))
-      }
-    ]
   }
 
   get #openCheckpointing(): Effect.Effect<Checkpointing | undefined, unknown> {

@@ -74,7 +74,7 @@ export class ProgramRun implements StreamStarter {
     if (this.#closed !== undefined) throw new HostUnavailable(`No stream can be started: the program ${this.#closed}.`)
     const { failures, name, runtime } = this.#options
     const ordinal = ++this.#ordinal
-    const pipeline = new Pipeline(runtime, { id: ordinal === 1 ? name : `${name}-${ordinal}`, value, failures })
+    const pipeline = new Pipeline(runtime, { id: ordinal === 1 ? name : `${name}-${ordinal}`, ordinal, value, failures })
     this.#streams.checkRoom(value)
     for (const handle of this.#handlesIn(value)) handle.joinTo(pipeline)
     this.#streams.add(pipeline)

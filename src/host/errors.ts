@@ -67,3 +67,16 @@ export class MemoryExhausted extends Error {
     this.name = "MemoryExhausted"
   }
 }
+
+/** A checkpoint can't be gone on with: it does not fit the program, or is another version's. Nothing was started. */
+export class CheckpointRefused extends Error {
+  readonly _tag = "CheckpointRefused"
+  readonly type = keyword("stream-error")
+  readonly stream: string
+
+  constructor(stream: string, problem: string, fix: string) {
+    super(`The checkpoint of the stream ${stream} ${problem}. ${fix}`)
+    this.name = "CheckpointRefused"
+    this.stream = stream
+  }
+}

@@ -14,6 +14,7 @@ import {
   type SyncSourceSpec
 } from "../actors/index.ts"
 import type { BuiltGraph } from "../capabilities/index.ts"
+import type { Checkpointing } from "./Checkpointing.ts"
 import { frameLimits, type OffloadPool, type Plan, type PlannedActor, type PlannedEdge } from "../scheduler/index.ts"
 
 export interface LaunchOptions {
@@ -23,6 +24,7 @@ export interface LaunchOptions {
   readonly spill: Effect.Effect<SpillDirectory, unknown>
   readonly failures: "restart" | "end"
   readonly onQuarantine: (item: QuarantinedItem) => void
+  readonly checkpointing: Pick<Checkpointing, "forActor"> | undefined
 }
 
 /** Makes the actors of a plan, in the order of the data, with their mailboxes. None runs yet. */
@@ -41,7 +43,7 @@ const definition = (
   plan: Plan,
   { address, nodes }: PlannedActor,
   mailboxes: ReadonlyMap<string, Mailbox<ActorOrder>>,
-  { failures, onQuarantine, pool, services }: LaunchOptions
+  { checkpointing, failures, onQuarantine, pool, services }: LaunchOptions
 ) => {
   const specs = nodes.flatMap((node) => built.specsOf(node))
   const policies = nodes.flatMap((node) => {
@@ -63,7 +65,8 @@ const definition = (
     // A frame is never larger than the smallest buffer that it goes to, or that buffer would hold more than it may.
     frames: { items: Math.min(frameLimits.items, ...out.map(({ bounds }) => bounds.maxItems)), bytes: frameLimits.bytes },
     failures,
-    onQuarantine
+    onQuarantine,
+    ...(checkpointing === undefined ? {} : { checkpointing: checkpointing.forActor(address) })
   }
 }
 
