@@ -1,3 +1,4 @@
+export { shutdownOf, type ShutdownPolicy } from "./recovery/graceful-shutdown.ts"
 export { asStream } from "./asStream.ts"
 export { type BuiltGraph, buildGraph, givesOneItem } from "./buildGraph.ts"
 export {

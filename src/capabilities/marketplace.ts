@@ -9,6 +9,7 @@ import { preludeCapabilities } from "./control/prelude.ts"
 import { println } from "./control/println.ts"
 import { awaitResult, cancel, create, pause, resume, status } from "./control/streams.ts"
 import { UnknownCapability } from "./errors.ts"
+import { gracefulShutdown } from "./recovery/graceful-shutdown.ts"
 import { fileRead } from "./files/file-read.ts"
 import { fileWrite } from "./files/file-write.ts"
 import { distinct } from "./processing/distinct.ts"
@@ -40,6 +41,7 @@ export const builtins: ReadonlyArray<Capability> = [
   schemaEvolution,
   pipeline,
   forEach,
+  gracefulShutdown,
   create,
   awaitResult,
   status,

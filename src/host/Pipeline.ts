@@ -4,7 +4,16 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { type Actor, handleLifecycle, type SpillDirectory, type StageServices } from "../actors/index.ts"
-import { type BuiltGraph, buildGraph, HandleMisuse, type HandleStatus, StreamHandle, type StreamValue } from "../capabilities/index.ts"
+import {
+  buildGraph,
+  type BuiltGraph,
+  HandleMisuse,
+  type HandleStatus,
+  shutdownOf,
+  type ShutdownPolicy,
+  StreamHandle,
+  type StreamValue
+} from "../capabilities/index.ts"
 import { makePlan, type OffloadPool, type Plan, type StreamFunction } from "../scheduler/index.ts"
 import type { ChildExit, ChildSpec, Directive, Supervisor } from "../supervisors/index.ts"
 import { createActor } from "xstate"
@@ -18,8 +27,10 @@ import type { HostStores } from "./HostStores.ts"
 import type { MemoryBudget } from "./MemoryBudget.ts"
 import { observe } from "./observe.ts"
 import { type ItemCounts, noItems, type StreamReport } from "./Report.ts"
-import { streamTree } from "./streamTree.ts"
+import { killGraceMs, streamTree } from "./streamTree.ts"
 import { asProgramError, rootCause, toErrorValue } from "./rootCause.ts"
+import type { UndrainedFile } from "./UndrainedFile.ts"
+import { UndrainedItems } from "./UndrainedItems.ts"
 
 /** What a pipeline needs of the host it runs in. */
 export interface PipelineRuntime {
@@ -36,6 +47,8 @@ export interface PipelineRuntime {
   readonly storeNamed: HostStores["storeNamed"]
   /** Where the host notes what no program is told. */
   readonly log: (line: string) => unknown
+  /** Where streams without checkpoints leave what they could not work off; only with a data directory. */
+  readonly undrained?: UndrainedFile | undefined
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   readonly promise: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
 }
@@ -53,6 +66,9 @@ export interface PipelineOptions {
    */
   readonly failures: "at-once" | "supervised"
 }
+
+/** What actors of a cancelled stream have together for closing what they have opened. */
+const closingMs = 5000
 
 /**
  * One consumption of a stream: its graph, planned, running as a tree of actors, and the handle by which it is held.
@@ -80,6 +96,14 @@ export class Pipeline extends StreamHandle {
   #error: unknown
   #isAwaited = false
   #terminated: Promise<void> | undefined
+  readonly #shutdown: ShutdownPolicy | undefined
+  readonly #undrained: UndrainedItems
+  #stopping: Promise<void> | undefined
+  /** It is to stop at once, and that is no failure. */
+  #isHalted = false
+  #isToldOfShutdown = false
+  #onCancel!: () => void
+  readonly #cancelled = new Promise<void>((resolve) => (this.#onCancel = resolve))
   readonly #settings: CheckpointSettings | undefined
   readonly #checkpointId: number | undefined
   #checkpointing: Checkpointing | undefined
@@ -99,7 +123,10 @@ export class Pipeline extends StreamHandle {
     this.built = buildGraph(options.value)
     this.#settings = checkpointSettings(this.built, options.ordinal)
     this.#checkpointId = options.checkpointId
+    this.#shutdown = shutdownOf(this.built.graph)
     this.plan = makePlan(options.id, this.built.graph, this.built.traitsOf, { mailboxBytes: runtime.memory.share })
+    const file = this.#settings === undefined ? runtime.undrained : undefined
+    this.#undrained = new UndrainedItems({ stream: options.id, built: this.built, plan: this.plan, file })
     const result = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
@@ -175,14 +202,40 @@ export class Pipeline extends StreamHandle {
     else if (!this.#awaitsFirstCheckpoint) for (const head of this.#heads) head.resume()
   }
 
+  /**
+   * Brings it down as its `graceful-shutdown` says. Without one everything is worked off, or saved where it is checkpointed.
+   * A second call waits for the same end. Past the time it is killed and counts as cancelled.
+   */
   async drain({ timeoutMs = Infinity }: { readonly timeoutMs?: number } = {}): Promise<void> {
     if (this.#leader !== undefined) return this.#leader.drain({ timeoutMs })
-    if (this.isOver) return
-    if (!this.isStarted) return this.#end("stopped", null)
+    if (!this.isOver && !this.isStarted) return this.#end("stopped", null)
+    if (this.isOver) return this.#terminated
+    const within = Math.min(timeoutMs, this.#shutdown?.timeoutMs ?? Infinity)
+    this.#stopping ??= this.#beginToStop(within)
+    // What is saved in a checkpoint keeps the time itself.
+    const slack = this.#strategy === "checkpoint-and-stop" ? 3 * killGraceMs : 0
+    if (!(await this.#runtime.promise(isSettledWithin(this.result, within + slack)))) await this.cancel({ withinMs: 0 })
+  }
+
+  /** What was handed back would be lost to a checkpointed stream, which is finished by a drain: it is saved instead. */
+  get #strategy(): ShutdownPolicy["strategy"] {
+    const { strategy } = this.#shutdown ?? {}
+    if (this.#settings === undefined) return strategy ?? "drain-all"
+    return strategy === undefined || strategy === "finish-current-batch" ? "checkpoint-and-stop" : strategy
+  }
+
+  async #beginToStop(timeoutMs: number): Promise<void> {
     this.#life.send({ type: "drain" })
-    if (this.#checkpointing !== undefined) return this.checkpointAndStop({ timeoutMs })
+    switch (this.#strategy) {
+      case "immediate":
+        this.#isHalted = true
+        return this.#terminate(closingMs)
+      case "checkpoint-and-stop":
+        return this.checkpointAndStop({ timeoutMs })
+      case "finish-current-batch":
+        this.#undrained.takeBack(this.#actors)
+    }
     for (const head of this.#heads) head.drain()
-    if (!(await this.#runtime.promise(isSettledWithin(this.result, timeoutMs)))) await this.cancel()
   }
 
   /**
@@ -197,25 +250,43 @@ export class Pipeline extends StreamHandle {
       if (outcome.type === "failed") this.#runtime.log(`The last checkpoint of ${this.id} failed: ${String(outcome.error)}. The one before it stands.`)
     })
     // It may end by itself meanwhile, when its sources had ended.
-    await this.#runtime.promise(isSettledWithin(Promise.race([stored, this.result.catch(() => {})]), timeoutMs))
+    const isInTime = await this.#runtime.promise(isSettledWithin(Promise.race([stored, this.result.catch(() => {})]), timeoutMs))
     if (this.isOver) return
     this.#isBeingSaved = true
-    await this.#terminate()
-    this.#end("stopped", null)
+    await this.#terminate(isInTime ? closingMs : 0)
+    await this.#endInOrder(null)
   }
 
-  async cancel(): Promise<void> {
-    if (this.#leader !== undefined) return this.#leader.cancel()
+  /** Its actors are given `withinMs` to close what they have opened; with 0 they are killed, and abandoned if they ignore it. */
+  async cancel({ withinMs = closingMs }: { readonly withinMs?: number } = {}): Promise<void> {
+    if (this.#leader !== undefined) return this.#leader.cancel({ withinMs })
     if (!this.isOver) {
-      this.#end("cancelled", new StreamCancelled(this.id, "stream"))
-      if (this.isStarted) this.#terminated = this.#terminate()
-    }
+      this.#life.send({ type: "cancelled" })
+      this.#onCancel()
+      const down = this.isStarted ? this.#terminate(withinMs) : Promise.resolve()
+      this.#terminated = down.then(async () => {
+        await this.#tellShutdown().catch((error: unknown) => (this.#error ??= error))
+        this.#releaseMemory()
+        this.#settle.reject(new StreamCancelled(this.id, "stream"))
+      })
+    } else if (withinMs === 0 && this.#terminated !== undefined) void this.#terminate(0)
     // A second call waits for the first one's end, too.
     await this.#terminated
   }
 
-  #terminate(): Promise<void> {
-    return this.#runtime.promise(Effect.ignore(this.#runtime.pipelines.terminateChild(this.id)))
+  #terminate(withinMs: number): Promise<void> {
+    return this.#runtime.promise(Effect.ignore(this.#runtime.pipelines.terminateChild(this.id, { within: withinMs })))
+  }
+
+  /** Everything has stopped. Whoever is told so may not keep the end from coming. */
+  async #tellShutdown(): Promise<void> {
+    const observer = this.#shutdown?.onComplete
+    if (observer === undefined || this.#isToldOfShutdown || !this.isStarted) return
+    this.#isToldOfShutdown = true
+    const told = observe(observer, undefined)
+    // Of a stream that stops in order it has what is left of the time; of one that is cancelled, this little.
+    if (this.status !== "cancelled") return void (await this.#unlessCancelled(told))
+    if (await this.#runtime.promise(isSettledWithin(told, killGraceMs))) await told
   }
 
   inspect(): StreamReport & { readonly deadLetters: ReadonlyArray<DeadLetter>; readonly actors: ReadonlyArray<unknown> } {
@@ -237,8 +308,9 @@ export class Pipeline extends StreamHandle {
     return this.#ended ?? this.#countItems()
   }
 
-  #countItems(): ItemCounts {
-    return countItems(this.plan, this.#actors.map((actor) => actor.inspect()), this.#deadLetters.count)
+  /** @param undrained once that is known for good */
+  #countItems(undrained?: number): ItemCounts {
+    return countItems(this.plan, this.#actors.map((actor) => actor.inspect()), this.#deadLetters.count, undrained)
   }
 
   /** Of the sink; where there are several, those of all by name. */
@@ -276,6 +348,7 @@ export class Pipeline extends StreamHandle {
       if (this.isOver) return yield* Effect.promise(() => this.#release())
       this.#awaitsFirstCheckpoint = checkpointing !== undefined && last === undefined
       if (this.status === "paused" || this.#awaitsFirstCheckpoint) for (const head of this.#heads) head.pause()
+      if (this.status === "draining") for (const head of this.#heads) head.drain()
       // What keeps it from starting is what its life ends with, and is dealt with there.
       yield* Effect.ignore(pipelines.addChild(this.#child))
     })
@@ -326,7 +399,8 @@ export class Pipeline extends StreamHandle {
   }
 
   async #conclude(exit: Exit.Exit<unknown, unknown>): Promise<void> {
-    this.#ended = this.#countItems()
+    await this.#runtime.promise(this.#undrained.takeRest(this.#actors))
+    this.#ended = this.#countItems(this.#isBeingSaved ? undefined : this.#undrained.count)
     try {
       await this.#concludeWith(exit)
     } finally {
@@ -336,6 +410,7 @@ export class Pipeline extends StreamHandle {
 
   async #concludeWith(exit: Exit.Exit<unknown, unknown>): Promise<void> {
     if (this.isOver || this.#isBeingSaved) return
+    if (this.#isHalted) return this.#endInOrder(null)
     if (Exit.isFailure(exit)) return this.#fail(rootCause(exit.cause))
     const value = this.#resultOf(this.#actors)
     try {
@@ -345,7 +420,17 @@ export class Pipeline extends StreamHandle {
       return this.#fail(error)
     }
     await this.#release()
-    this.#end(this.status === "draining" ? "stopped" : "completed", value)
+    if (this.status === "draining") return this.#endInOrder(value)
+    this.#end("completed", value)
+  }
+
+  async #endInOrder(value: unknown): Promise<void> {
+    try {
+      await this.#tellShutdown()
+      this.#end("stopped", value)
+    } catch (error) {
+      await this.#fail(error)
+    }
   }
 
   async #fail(error: unknown): Promise<void> {
@@ -360,10 +445,10 @@ export class Pipeline extends StreamHandle {
 
   /** What a host's observer gives, which may be nothing for ever: a cancelled stream does not wait for it. */
   #unlessCancelled(called: Promise<unknown>): Promise<unknown> {
-    return Promise.race([called, this.result])
+    return Promise.race([called, this.#cancelled])
   }
 
-  #end(type: "completed" | "stopped" | "cancelled" | "failed", outcome: unknown): void {
+  #end(type: "completed" | "stopped" | "failed", outcome: unknown): void {
     if (this.isOver) return
     this.#life.send({ type })
     this.#releaseMemory()

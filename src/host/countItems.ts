@@ -7,11 +7,12 @@ import type { ItemCounts } from "./Report.ts"
  * way in one. Everything else was worked off or given up.
  *
  * @param snapshots of the actors, in the order of the plan
+ * @param left what was not worked off, where that is known for good
  */
-export const countItems = (plan: Plan, snapshots: ReadonlyArray<ActorSnapshot>, deadLettered: number): ItemCounts => {
+export const countItems = (plan: Plan, snapshots: ReadonlyArray<ActorSnapshot>, deadLettered: number, left?: number): ItemCounts => {
   const accepted = sum(snapshots.filter(({ kind }) => kind === "source").map(({ itemsIn }) => itemsIn))
   const given = accepted - deadLettered
-  const undrained = within(leftIn(plan, snapshots), given)
+  const undrained = within(left ?? leftIn(plan, snapshots), given)
   const dropped = within(sum(snapshots.map(({ mailbox }) => mailbox?.dropped.items ?? 0)), given - undrained)
   return {
     accepted,

@@ -11,6 +11,7 @@ import type { HostOptions } from "./HostOptions.ts"
 import { makeHostStores } from "./HostStores.ts"
 import type { PipelineRuntime } from "./Pipeline.ts"
 import type { Policy } from "./Policy.ts"
+import { UndrainedFile } from "./UndrainedFile.ts"
 
 /** At most so often is each source's progress reported. */
 const progressIntervalMs = 100
@@ -19,7 +20,7 @@ const progressIntervalMs = 100
 export const makeServices = Effect.fnUntraced(function*(
   options: HostOptions,
   policy: Policy
-): Effect.fn.Return<Pick<PipelineRuntime, "services" | "pool" | "spill" | "stateStore" | "storeNamed">, Error, Scope.Scope> {
+): Effect.fn.Return<Pick<PipelineRuntime, "services" | "pool" | "spill" | "stateStore" | "storeNamed" | "undrained">, Error, Scope.Scope> {
   const clock = yield* Clock.Clock
   let pool: OffloadPool | undefined
   yield* Effect.addFinalizer(() => (pool === undefined ? Effect.void : Effect.asVoid(Effect.promise(() => pool!.close()))))
@@ -30,6 +31,7 @@ export const makeServices = Effect.fnUntraced(function*(
   if (options.dataDir !== undefined) yield* lockDataDirectory(options.dataDir)
   const spill = yield* Effect.cached(Scope.provide(openSpill(options), scope))
   return {
+    undrained: options.dataDir === undefined ? undefined : new UndrainedFile(join(options.dataDir, "undrained.jsonl"), (line) => (options.log ?? ((text) => process.stderr.write(`${text}\n`)))(line)),
     // A scope made now closes after the streams have ended, and before the lock is released; one made on first use would not.
     ...makeHostStores(options, yield* Scope.fork(scope)),
     spill,

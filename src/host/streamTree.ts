@@ -14,12 +14,16 @@ export interface StreamTreeOptions {
   readonly onExit: (exit: ChildExit) => Directive
 }
 
+/** After this an actor that was killed and goes on is left alone. */
+export const killGraceMs = 750
+
 /** The supervisor of one stream: its actors, and the rounds of its checkpoints, as a child of whoever starts it. */
 export const streamTree = ({ actors, checkpointing, id, isGated, onExit, onFirstCheckpoint }: StreamTreeOptions): ChildSpec =>
   Supervisor.asChild(
     {
       address: `/pipelines/${id}`,
       autoShutdown: "all-significant",
+      killGrace: killGraceMs,
       children: [
         // First, so that it is there as long as any actor is.
         ...(checkpointing === undefined ? [] : [roundsOf(checkpointing, isGated, onFirstCheckpoint)]),
