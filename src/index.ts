@@ -20,6 +20,8 @@ export {
   HostUnavailable,
   InvalidHostOption,
   type ItemCounts,
+  type ItemError,
+  type ItemSchema,
   MemoryExhausted,
   PermissionDenied,
   type PolicyOptions,

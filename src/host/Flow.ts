@@ -1,5 +1,5 @@
 import { asStream, decodeCall, isCollection, Marketplace, type StreamCapability } from "../capabilities/index.ts"
-import { keyword } from "../serialization/index.ts"
+import { type Keyword, keyword } from "../serialization/index.ts"
 import { bindFlowValue, flowValue } from "./flowValue.ts"
 
 /** Options of an operator whose function may run several times at once or in the worker pool. */
@@ -38,6 +38,30 @@ export interface FileWriteOptions {
   readonly encoding?: "utf8" | "utf16le" | "latin1" | "ascii" | "binary"
   readonly compression?: "none" | "gzip" | "zstd"
   readonly mode?: "replace" | "append"
+}
+
+/** What an item must be: the name of a type, or a map of what is asked of it. */
+export type ItemSchema =
+  | string
+  | {
+    readonly type?: ItemSchema
+    /** Keys that a map must have. */
+    readonly required?: ReadonlyArray<string>
+    /** What the value of a key must be, where it is there. */
+    readonly properties?: Readonly<Record<string, ItemSchema>>
+    /** What each element of a vector must be. */
+    readonly items?: ItemSchema
+    readonly enum?: ReadonlyArray<unknown>
+  }
+
+/** One way in which an item is not what its schema asks for. */
+export interface ItemError {
+  /** Keys (as keywords) and indexes from the item to the part. */
+  readonly path: ReadonlyArray<Keyword | number>
+  readonly expected: Keyword | string
+  readonly actual: Keyword
+  readonly got: string
+  readonly message: string
 }
 
 const marketplace = new Marketplace()
@@ -96,6 +120,36 @@ export class Flow<Item> {
   distinct(options: { readonly key?: (item: Item) => unknown; readonly maxKeys?: number; readonly ttl?: number } & StageOptions = {}): Flow<Item> {
     const { key, ...others } = options
     return this.#then("stream.distinct", { ...(key === undefined ? {} : { "key-fn": key }), ...kebab(others) })
+  }
+
+  /**
+   * The items that satisfy a schema: `{ type: "map", required: ["id"], properties: { id: { type: "integer" } } }`. The
+   * others go to `onInvalid` with all their errors, and no further.
+   */
+  validate<Valid = Item>(
+    schema: ItemSchema,
+    options: { readonly onInvalid?: (errors: ReadonlyArray<ItemError>, item: Item) => unknown; readonly closed?: boolean } & StageOptions = {}
+  ): Flow<Valid> {
+    return this.#then("stream.validate-types", { schema, ...kebab(options) })
+  }
+
+  /**
+   * The items in the form of the current schema: with `migrate` whatever does not satisfy it goes through that function,
+   * with `migrations` through the step of its version and those that follow.
+   */
+  evolve<Current>(
+    currentSchema: ItemSchema,
+    options:
+      & ({ readonly migrate: (old: Item) => unknown } | {
+        readonly migrations: Readonly<Record<number, (old: any) => unknown>>
+        readonly versionKey?: string
+        readonly versionFn?: (item: Item) => number | undefined
+      })
+      & { readonly onInvalid?: (errors: ReadonlyArray<ItemError>, item: Item) => unknown; readonly closed?: boolean }
+      & StageOptions
+  ): Flow<Current> {
+    const { migrate, ...others } = { migrate: undefined, ...options }
+    return this.#then("stream.schema-evolution", kebab({ currentSchema, migrationFn: migrate, ...others }))
   }
 
   /** Vectors of `size` items; an incomplete one after `timeout` milliseconds (by default 1000) and at the end. */

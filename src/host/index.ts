@@ -14,6 +14,8 @@ export {
   type FileReadOptions,
   type FileWriteOptions,
   Flow,
+  type ItemError,
+  type ItemSchema,
   type StageOptions
 } from "./Flow.ts"
 export type { Handle, HandleStatus } from "./Handle.ts"

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
-import { Flow, StreamHost } from "rtfs-streams"
+import { Flow, keyword, StreamHost } from "rtfs-streams"
 import { specificationBlocks } from "../rtfs/specificationBlocks.ts"
 
 // The calls of the specification as they stand there, with what they leave open bound to something that can be looked at.
@@ -133,6 +133,34 @@ describe("the specification's calls", () => {
     const { calls } = await run(partWith(":stream.batch data-stream"), { "data-stream": items, "process-batch": nothing })
     expect(calls.map(([, batch]) => (batch as ReadonlyArray<number>).length)).toEqual([100, 100, 50])
     expect(calls.flatMap(([, batch]) => batch)).toEqual(items)
+  })
+
+  it("validate types, with all errors of an item, and migrate items of an older schema", async () => {
+    const items = [{ id: 1, name: "a" }, { id: "x" }, { id: 2, name: "b", more: [] }]
+    const validated = await run(partWith(":stream.validate-types"), {
+      "input-stream": items,
+      "process-typed-item": nothing,
+      "handle-validation-error": async () => {}
+    })
+    expect(validated.calls.filter(([name]) => name === "process-typed-item").map(([, item]) => item)).toEqual([items[0], items[2]])
+    expect(validated.calls.filter(([name]) => name === "handle-validation-error")).toEqual([
+      [
+        "handle-validation-error",
+        [
+          { path: [keyword("id")], expected: keyword("integer"), actual: keyword("string"), got: '"x"', message: "id: expected integer, got string" },
+          expect.objectContaining({ path: [keyword("name")], got: "nothing" })
+        ],
+        items[1]
+      ]
+    ])
+    const migrated = await run(partWith(":stream.schema-evolution"), {
+      "input-stream": [{ first: "a" }, { name: "b" }],
+      "v2-schema": { type: "map", required: ["first"], properties: { first: { type: "string" } } },
+      "migrate-v1-to-v2": (old: unknown) => ({ first: (old as { name: string }).name }),
+      "process-with-new-schema": nothing
+    })
+    expect(migrated.calls.filter(([name]) => name === "process-with-new-schema").map(([, item]) => item)).toEqual([{ first: "a" }, { first: "b" }])
+    expect(migrated.calls.filter(([name]) => name === "migrate-v1-to-v2")).toHaveLength(1)
   })
 
   it("build a pipeline of functions of the host, asynchronous ones among them, and hand over its result once", async () => {

@@ -151,7 +151,8 @@ const typeofIs =
   (type: string): CheckText =>
   (value) =>
     `typeof ${value} === "${type}"`
-const integerText: CheckText = (value, scope) => `(typeof ${value} === "number" ? ${scope.bind(Number.isInteger)}(${value}) : typeof ${value} === "bigint")`
+const integerText: CheckText = (value, scope) =>
+  `(typeof ${value} === "number" ? ${scope.bind(Number.isInteger)}(${value}) : typeof ${value} === "bigint")`
 const numberText: CheckText = (value) => `(typeof ${value} === "number" || typeof ${value} === "bigint")`
 
 /** The types that have a name. */

@@ -37,7 +37,9 @@ export const compileTest = (check: Check): ((value: unknown) => boolean) => {
   const constants = bound.map((_, index) => `const b${index} = b[${index}]`).join("\n")
   const variables = locals === 0 ? "" : `let ${Array.from({ length: locals }, (_, index) => `l${index}`).join(", ")}`
   try {
-    return new Function("b", `"use strict"\n${constants}\nreturn (value) => {\n${variables}\nreturn ${body}\n}`)(bound) as (value: unknown) => boolean
+    return new Function("b", `"use strict"\n${constants}\nreturn (value) => {\n${variables}\nreturn ${body}\n}`)(bound) as (
+      value: unknown
+    ) => boolean
   } catch (error) {
     // Where a host forbids generated code, or nesting is too deep for the parser.
     if (error instanceof EvalError || error instanceof RangeError) return check.test

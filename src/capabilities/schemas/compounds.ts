@@ -41,7 +41,8 @@ const place = (index: number): string => String(index + 1)
 
 /** Every element of an array. */
 export const everyElement = (item: Check) => ({
-  run: (value: ReadonlyArray<unknown>, path: Path, report: Report) => value.forEach((part, index) => item.run(part, [...path, index], report)),
+  run: (value: ReadonlyArray<unknown>, path: Path, report: Report) =>
+    value.forEach((part, index) => item.run(part, [...path, index], report)),
   test: (value: ReadonlyArray<unknown>) => value.every(item.test),
   code: ((value, scope) => {
     const test = compileTest(item)
@@ -53,8 +54,7 @@ export const everyElement = (item: Check) => ({
   }) satisfies CheckText
 })
 
-const vectorOf: Compound = (args, shown, parts) =>
-  structured(shown, Array.isArray, everyElement(parts.type(one(args, shown), place(0))))
+const vectorOf: Compound = (args, shown, parts) => structured(shown, Array.isArray, everyElement(parts.type(one(args, shown), place(0))))
 
 const mapType: Compound = (args, shown, parts) => {
   const fields: Array<Field> = []

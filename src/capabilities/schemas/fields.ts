@@ -57,7 +57,12 @@ export const checkFields = (fields: ReadonlyArray<Field>, rest: Check | undefine
           if (required) return inner === "true" ? `${assigned} !== undefined` : `${assigned} !== undefined && ${inner}`
           return inner === "true" ? "true" : `(${assigned} === undefined || ${inner})`
         })
-        const others = rest === undefined ? [] : [`${scope.bind((map: Record<string, unknown>) => Object.keys(map).every((key) => listed.has(key) || rest.test(map[key])))}(${value})`]
+        const others =
+          rest === undefined
+            ? []
+            : [
+                `${scope.bind((map: Record<string, unknown>) => Object.keys(map).every((key) => listed.has(key) || rest.test(map[key])))}(${value})`
+              ]
         return [...each, ...others].join(" && ") || "true"
       },
       (map: Map<unknown, unknown>) => test(map)

@@ -15,7 +15,9 @@ export const refinement = (fn: StreamFunction): Check => {
     }
     const result = fn(value)
     if (typeof (result as PromiseLike<unknown> | null)?.then === "function") {
-      throw new TypeError(`The refinement ${name} of a schema is asynchronous, but must say at once whether a value is good. Look up what it needs before, in a :stream.map.`)
+      throw new TypeError(
+        `The refinement ${name} of a schema is asynchronous, but must say at once whether a value is good. Look up what it needs before, in a :stream.map.`
+      )
     }
     return result !== false && result !== null && result !== undefined
   }

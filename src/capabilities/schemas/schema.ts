@@ -124,7 +124,9 @@ const named = (name: string, type: unknown): Check => {
   if (known !== undefined) return known
   if (name.endsWith("?") && name.length > 1) return optional(named(name.slice(0, -1), type))
   const near = nearest(name, primitives.keys())
-  throw new Error(`Unknown type: ${show(type)}. ${near === undefined ? `Known are ${[...primitives.keys()].join(", ")}` : `Did you mean ${near}?`}`)
+  throw new Error(
+    `Unknown type: ${show(type)}. ${near === undefined ? `Known are ${[...primitives.keys()].join(", ")}` : `Did you mean ${near}?`}`
+  )
 }
 
 const compound = (type: ReadonlyArray<unknown>, context: Context): Check => {
@@ -165,11 +167,13 @@ const compileProperties = (schema: Record<string, unknown> | Map<unknown, unknow
   const isMap = base === primitives.get("map") && listed !== undefined
   const isVector = base === primitives.get("vector") && items !== undefined
   if (listed !== undefined) parts.push(onlyFor(isObject, checkFields(listed, context.closed ? noOtherKey : undefined), isMap))
-  if (items !== undefined) parts.push(onlyFor(Array.isArray, everyElement(within(":items", () => compileAny(items, deeper(context)))), isVector))
+  if (items !== undefined)
+    parts.push(onlyFor(Array.isArray, everyElement(within(":items", () => compileAny(items, deeper(context)))), isVector))
   return {
     expected: base.expected,
     test: (value) => base.test(value) && parts.every((part) => part.test(value)),
-    code: (value, scope) => `(${[...(isMap || isVector ? [] : [base]), ...parts].map((part) => scope.expression(part, value)).join(" && ")})`,
+    code: (value, scope) =>
+      `(${[...(isMap || isVector ? [] : [base]), ...parts].map((part) => scope.expression(part, value)).join(" && ")})`,
     run: (value, path, report) => {
       if (!base.test(value)) return base.run(value, path, report)
       for (const part of parts) part.run(value, path, report)
@@ -183,7 +187,8 @@ const compileAny = (schema: unknown, context: Context): Check => compile(typeof 
 const fieldsOf = (required: unknown, properties: unknown, context: Context): ReadonlyArray<Field> | undefined => {
   if ((required ?? undefined) === undefined && (properties ?? undefined) === undefined) return undefined
   if (required !== undefined && required !== null && !Array.isArray(required)) throw new Error(":required needs a vector of keys")
-  if (properties !== undefined && properties !== null && !isObject(properties)) throw new Error(":properties needs a map from keys to schemas")
+  if (properties !== undefined && properties !== null && !isObject(properties))
+    throw new Error(":properties needs a map from keys to schemas")
   const fields = new Map<string, Field>()
   for (const key of required ?? []) fields.set(keyName(key), { name: keyName(key), check: primitives.get("any")!, required: true })
   for (const [key, schema] of properties === undefined || properties === null ? [] : entries(properties)) {
