@@ -1,6 +1,6 @@
 import type { BuiltGraph } from "../capabilities/index.ts"
 import { decodeValue, encodeValue, valuesEqual } from "../serialization/index.ts"
-import { CheckpointRefused } from "./errors.ts"
+import { CheckpointOfOtherVersion, CheckpointRefused } from "./errors.ts"
 import { type StoredGraph, storedGraph } from "./storedGraph.ts"
 
 /**
@@ -26,16 +26,10 @@ export interface ActorRecord {
 
 export const encodeRecord = (record: CheckpointRecord): Uint8Array => encodeValue(record)
 
-/** **Fails** by throwing `CheckpointRefused` for what another version has written. */
+/** **Fails** by throwing `CheckpointOfOtherVersion` for what another version has written. */
 export const decodeRecord = (stream: string, bytes: Uint8Array): CheckpointRecord => {
   const record = decodeValue(bytes) as CheckpointRecord
-  if (record.format !== 1) {
-    throw new CheckpointRefused(
-      stream,
-      `was written by another version (format ${String(record.format)})`,
-      "Go on with the version that wrote it, or give the stream another :stream-id to begin anew."
-    )
-  }
+  if (record.format !== 1) throw new CheckpointOfOtherVersion(stream, record.format)
   return record
 }
 

@@ -9,7 +9,7 @@ import { decodeValue, encodeValue } from "../serialization/index.ts"
 import { type OwnedStream, type StateStore, StreamFenced } from "../state/index.ts"
 import { CheckpointRounds, type RoundOutcome } from "../supervisors/index.ts"
 import { type ActorRecord, type CheckpointRecord, checkCompatible, decodeRecord, encodeRecord } from "./CheckpointRecord.ts"
-import { CheckpointRefused } from "./errors.ts"
+import { CheckpointDamaged, CheckpointOfOtherVersion, CheckpointRefused } from "./errors.ts"
 import type { HostStores, StoreName } from "./HostStores.ts"
 import { observe } from "./observe.ts"
 import { type StoredGraph, storedGraph } from "./storedGraph.ts"
@@ -275,24 +275,12 @@ const newestReadable = (
       for (const line of damaged) log(`${line} It goes on with checkpoint ${id}.`)
       return { id, record }
     } catch (error) {
-      if (error instanceof CheckpointRefused) throw error
+      if (error instanceof CheckpointOfOtherVersion) throw error
       damaged.push(`Checkpoint ${id} of the stream ${stream} is damaged: ${(error as Error).message}.`)
     }
   }
   if (damaged.length === 0) return undefined
   throw new CheckpointDamaged(stream, damaged.join(" "))
-}
-
-/** No checkpoint of a stream can be read, though there are some. */
-export class CheckpointDamaged extends Error {
-  readonly _tag = "CheckpointDamaged"
-
-  constructor(stream: string, damage: string) {
-    super(
-      `${damage} None that is whole is left: restore the data directory from a copy, or give the stream ${stream} another :stream-id to begin anew.`
-    )
-    this.name = "CheckpointDamaged"
-  }
 }
 
 const keepable = (value: unknown): { readonly value: unknown } | null => {

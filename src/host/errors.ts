@@ -80,3 +80,32 @@ export class CheckpointRefused extends Error {
     this.stream = stream
   }
 }
+
+/** A checkpoint was written by another version of rtfs-streams, which has another form of it. Nothing was started. */
+export class CheckpointOfOtherVersion extends Error {
+  readonly _tag = "CheckpointOfOtherVersion"
+  readonly stream: string
+
+  constructor(stream: string, format: unknown) {
+    super(
+      `The checkpoint of the stream ${stream} was written by another version (format ${String(format)}). ` +
+        "Go on with the version that wrote it, or give the stream another :stream-id to begin anew."
+    )
+    this.name = "CheckpointOfOtherVersion"
+    this.stream = stream
+  }
+}
+
+/** No checkpoint of a stream can be read, though there are some. Nothing was started. */
+export class CheckpointDamaged extends Error {
+  readonly _tag = "CheckpointDamaged"
+  readonly stream: string
+
+  constructor(stream: string, damage: string) {
+    super(
+      `${damage} None that is whole is left: restore the data directory from a copy, or give the stream ${stream} another :stream-id to begin anew.`
+    )
+    this.name = "CheckpointDamaged"
+    this.stream = stream
+  }
+}
