@@ -39,6 +39,8 @@ export interface IslandDriver {
   }
   /** How many items are worth bringing in at once. */
   readonly nextSlice: number
+  /** Leaves out what was loaded and not begun: it does not count as taken in. @returns how many items that were */
+  cutShort(): number
   /** Begins with `items[from]` up to `items[to]`. */
   readonly load: (items: ReadonlyArray<unknown>, from: number, to: number, bytes: number) => void
   /** Hands on everything so far, and the signal behind it. */

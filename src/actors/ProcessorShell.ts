@@ -269,6 +269,12 @@ export class ProcessorShell extends Shell implements IslandDriver {
     if (this.input.isSource) this.definition.checkpointing?.onTaken?.(this.metrics.itemsIn)
   }
 
+  cutShort(): number {
+    const left = this.chain.cutShort()
+    this.metrics.itemsIn -= left
+    return left
+  }
+
   get nextSlice(): number {
     return this.pace.slice
   }

@@ -63,7 +63,7 @@ export class SourceInput implements IslandInput {
     if (this.isDrained) return
     this.isDrained = true
     // Items that a generator has given are accepted; those of a collection that were not begun are not.
-    if (this.source?.items) this.taken -= island.chain.cutShort()
+    if (this.source?.items) this.taken -= island.cutShort()
   }
 
   entered(): ReadonlyArray<number> {
