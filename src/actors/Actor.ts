@@ -7,27 +7,37 @@ import type { Leftover } from "./Leftovers.ts"
 import type { Lifecycle, ModeName } from "./Lifecycle.ts"
 import type { Mailbox } from "./Mailbox.ts"
 import type { MailboxStats } from "./MailboxStats.ts"
-import type { AsyncSinkSpec, AsyncSourceSpec, StageSpec, SyncSourceSpec } from "./NodeSpec.ts"
+import type { AsyncSinkSpec, AsyncSourceSpec, FanInSpec, StageSpec, SyncSourceSpec } from "./NodeSpec.ts"
 import type { ActorOutput, FrameLimits } from "./OutputPort.ts"
 import type { StreamServices } from "./StreamServices.ts"
 
 /**
  * What one actor is made of. Exactly one of these:
  *
- * - an island: stages, fed by a mailbox or by a synchronous source, with or without outputs (`ProcessorShell`);
+ * - an island: stages, fed by a mailbox (maybe by a choice among its inputs) or by a synchronous source, with or without outputs (`ProcessorShell`);
  * - an asynchronous source: no stages (`SourceShell`);
  * - an asynchronous sink: a mailbox, no stages, no outputs (`SinkShell`).
  */
 export interface ActorDefinition {
   readonly address: string
   readonly input:
-    | { readonly mailbox: Mailbox<ActorOrder>; /** How many inputs the mailbox has. */ readonly edges: number }
+    | {
+        readonly mailbox: Mailbox<ActorOrder>
+        /** How many inputs the mailbox has. */
+        readonly edges: number
+        /** How items are chosen from them; left out: frame by frame in turn. */
+        readonly fanIn?: FanInSpec
+        /** Told when it takes no more although inputs have not ended. */
+        readonly onEnough?: () => void
+      }
     | { readonly source: SyncSourceSpec | AsyncSourceSpec }
   readonly stages: ReadonlyArray<StageSpec>
   readonly sink?: AsyncSinkSpec
   /** What happens to an item that a stage (or the sink) fails on, by stage; `fail` where there is none. */
   readonly policies: ReadonlyArray<ItemPolicy>
   readonly outputs: ReadonlyArray<ActorOutput>
+  /** Where each item goes to one output instead of all: the last stage emits `Routed` items. With `order`, the last output gets their numbers. */
+  readonly routes?: { readonly order: boolean }
   readonly services: StreamServices
   /** For the functions that may work elsewhere. Without it all work on this thread. */
   readonly pool?: OffloadPool

@@ -8,6 +8,8 @@ export interface IslandInput {
   readonly nodes: ReadonlyArray<ActorNode>
   /** Whether it stops between two slices when the actor is paused, and not only between two frames. */
   readonly isSource: boolean
+  /** Which items come is decided for this moment: they are worked off before anything else can happen. */
+  readonly isExact?: boolean
   /** Gets ready for a life. */
   readonly open: () => void
   /**
@@ -19,6 +21,8 @@ export interface IslandInput {
   readonly wait: () => Effect.Effect<void, unknown>
   readonly drain: (island: IslandDriver) => void
   readonly entered: () => ReadonlyArray<number>
+  /** Items that it has taken out of their frame and not brought in. */
+  readonly held?: () => ReadonlyArray<unknown>
   readonly snapshot: (island: IslandDriver) => unknown
   readonly restore: (snapshot: unknown) => void
 }

@@ -4,6 +4,7 @@ import type { ActorOrder } from "./Actor.ts"
 import type { ActorFailure } from "./errors.ts"
 import type { Mailbox } from "./Mailbox.ts"
 import type { InputState, IslandDriver, IslandInput } from "./IslandInput.ts"
+import type { ActorNode } from "./Shell.ts"
 
 /**
  * The frames of a mailbox as the input of an island.
@@ -13,16 +14,16 @@ import type { InputState, IslandDriver, IslandInput } from "./IslandInput.ts"
  * it has come by all that have not ended; a watermark is passed on when the earliest of all edges rises.
  */
 export class MailboxInput implements IslandInput {
-  readonly nodes = []
+  readonly nodes: ReadonlyArray<ActorNode> = []
   readonly isSource = false
-  private readonly mailbox: Mailbox<ActorOrder>
+  protected readonly mailbox: Mailbox<ActorOrder>
   private items: Array<unknown> = []
   /** The edge whose data frame is being worked off. */
   private inWork: number | undefined
-  private readonly ended: Array<boolean>
+  protected readonly ended: Array<boolean>
   private readonly watermarks: Array<number>
   private watermark = -Infinity
-  private readonly aligned: Array<boolean>
+  protected readonly aligned: Array<boolean>
   private barrier: unknown
 
   constructor({ edges, mailbox }: { readonly mailbox: Mailbox<ActorOrder>; readonly edges: number }) {
@@ -82,7 +83,7 @@ export class MailboxInput implements IslandInput {
     this.watermark = Math.min(...this.watermarks)
   }
 
-  private signal(edge: number, frame: Frame, island: IslandDriver): InputState {
+  protected signal(edge: number, frame: Frame, island: IslandDriver): InputState {
     switch (frame.kind) {
       case "barrier": {
         this.barrier = signalValue(frame)
@@ -97,12 +98,8 @@ export class MailboxInput implements IslandInput {
         if (problem) return problem
         break
       }
-      case "end": {
-        this.ended[edge] = true
-        this.watermarks[edge] = Infinity
-        this.mailbox.release(edge)
-        return this.passWatermark(island) ?? this.passAligned(island)
-      }
+      case "end":
+        return this.endOf(edge, island)
       case "error": {
         const problem = island.frameOutput()
         if (problem) return problem
@@ -117,6 +114,13 @@ export class MailboxInput implements IslandInput {
     }
     this.mailbox.release(edge)
     return "signal"
+  }
+
+  protected endOf(edge: number, island: IslandDriver): InputState {
+    this.ended[edge] = true
+    this.watermarks[edge] = Infinity
+    this.mailbox.release(edge)
+    return this.passWatermark(island) ?? this.passAligned(island)
   }
 
   private passWatermark(island: IslandDriver): ActorFailure | undefined {

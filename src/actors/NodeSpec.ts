@@ -2,13 +2,14 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { StreamFunction } from "../scheduler/index.ts"
 import type { LineBlock } from "../serialization/index.ts"
+import type { Selection } from "./Selection.ts"
 import type { StageServices, StreamServices } from "./StreamServices.ts"
 
 /**
  * What one node of a graph does, in the only forms that an actor knows. A capability makes one from its validated
  * options; it is a description, so that every run (and every restart that lost its position) instantiates it afresh.
  */
-export type NodeSpec = StageSpec | SyncSourceSpec | AsyncSourceSpec | AsyncSinkSpec
+export type NodeSpec = StageSpec | SyncSourceSpec | AsyncSourceSpec | AsyncSinkSpec | FanInSpec
 
 /**
  * A synchronous operator, or a synchronous sink (one that never emits): it is written into the fused loop of an island.
@@ -54,8 +55,8 @@ export interface StageSpec {
    */
   readonly gathered?: (state: Readonly<Record<string, unknown>>) => ReadonlyArray<unknown>
   readonly counters?: (state: Readonly<Record<string, unknown>>) => Readonly<Record<string, number>>
-  /** For a stage that needs something of the host: the stage to run instead, made once for each run of the stream. */
-  readonly bind?: (services: StageServices) => StageSpec
+  /** For a stage that needs something of the host: hands it over, once, before the stream runs. What it throws fails the stream. */
+  readonly bind?: (services: StageServices) => void
   /** A sink's result once its input has ended, read from its state: what `stream.await` gives. */
   readonly result?: (state: Readonly<Record<string, unknown>>) => unknown
   /** Observing callbacks, run in order in the actor of the node; what they throw is a failure of the node. */
@@ -175,6 +176,20 @@ export interface AsyncSink {
   readonly sync?: Effect.Effect<void, unknown>
   /** Writes what the end of the output needs and makes that durable; only `finish` comes after it, maybe in another process. */
   readonly seal?: Effect.Effect<void, unknown>
+}
+
+/** Takes from several streams, item by item: the head of an actor of its own, in which only stages follow that never wait. */
+export interface FanInSpec {
+  readonly kind: "fan-in"
+  readonly capability: string
+  readonly select: (inputs: number) => Selection
+  /** Whether an input that fails only ends; otherwise it fails this actor. */
+  readonly isolates: boolean
+  /** Whether the end of the first input is the end; otherwise that of the last. */
+  readonly endsWithFirst: boolean
+  /** Items come as `[input, item]`. */
+  readonly isTagged: boolean
+  readonly observe?: NodeObservers
 }
 
 export interface OpenContext {

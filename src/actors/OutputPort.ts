@@ -5,8 +5,31 @@ import type { Mailbox } from "./Mailbox.ts"
 
 /** Where the output of an actor goes: an input of another actor's mailbox. */
 export interface ActorOutput {
-  readonly mailbox: Pick<Mailbox<any>, "offerNow" | "offer">
+  readonly mailbox: Pick<Mailbox<any>, "offerNow" | "offer"> & Partial<Pick<Mailbox<any>, "isClosed">>
   readonly edge: number
+  /** When this output is given up and the others go on: once its mailbox is closed, or also as soon as it is full. Left out: never. */
+  readonly detaches?: "failed" | "full"
+  /** Told when it is given up because its mailbox is full. */
+  readonly onFull?: () => void
+}
+
+/** The sending side of an actor, as its shell sees it. */
+export interface Output {
+  readonly frames: number
+  readonly items: number
+  readonly bytes: number
+  readonly fullFrame: number
+  /** Whether anything is not handed over. */
+  readonly isWaiting: boolean
+  readonly untaken: ReadonlyArray<Frame>
+  readonly itemsByOutput: () => ReadonlyArray<number>
+  readonly encode: (items: ReadonlyArray<unknown>, from: number, to: number, time: number) => void
+  readonly encodeLines: (lines: LineBlock, time: number) => void
+  readonly signal: (kind: Exclude<FrameKind, "data">, time: number, value?: unknown) => void
+  /** Hands over what has room. @returns whether the actor may make more */
+  readonly flush: () => boolean
+  /** Waits until something more is handed over. */
+  readonly room: Effect.Effect<void, MailboxFull | MailboxClosed>
 }
 
 export interface FrameLimits {
@@ -23,7 +46,7 @@ export interface FrameLimits {
  * **Backpressure** `flush` says false while a receiver has no room; then wait for `room`.
  * **Bounds** the frames of what was encoded at once: of one batch, or one frame and a signal.
  */
-export class OutputPort {
+export class OutputPort implements Output {
   frames = 0
   items = 0
   bytes = 0
@@ -33,6 +56,9 @@ export class OutputPort {
   private readonly waiting: Array<Frame> = []
   /** Which outputs have taken the first waiting frame. */
   private readonly taken: Array<boolean>
+  /** Outputs that were given up, and how many items they had got by then. */
+  private readonly detached: Array<number | undefined>
+  private handedOver = 0
   /** Follows the size of the frames, to guess how many items fit into the next one. */
   private bytesPerItem = firstGuess
 
@@ -41,6 +67,7 @@ export class OutputPort {
     this.encoder = new FrameEncoder({ stream })
     this.limits = limits
     this.taken = outputs.map(() => false)
+    this.detached = outputs.map(() => undefined)
   }
 
   /** How many items make a full frame. */
@@ -97,7 +124,7 @@ export class OutputPort {
     for (let frame = this.waiting[0]; frame !== undefined; frame = this.waiting[0]) {
       for (let i = 0; i < this.outputs.length; i++) {
         const { edge, mailbox } = this.outputs[i]!
-        if (!this.taken[i]!) this.taken[i] = mailbox.offerNow(edge, frame)
+        if (!this.taken[i]!) this.taken[i] = this.detached[i] !== undefined || mailbox.offerNow(edge, frame) || this.isGivenUp(i, frame)
       }
       if (this.taken.includes(false)) return false
       this.next()
@@ -110,15 +137,39 @@ export class OutputPort {
     const frame = this.waiting[0]
     const index = this.taken.indexOf(false)
     if (frame === undefined || index < 0) return Effect.void
-    const { edge, mailbox } = this.outputs[index]!
-    return Effect.map(mailbox.offer(edge, frame), () => {
+    const { detaches, edge, mailbox } = this.outputs[index]!
+    const offer = mailbox.offer(edge, frame)
+    return Effect.map(detaches === undefined ? offer : Effect.catchTag(offer, "MailboxClosed", () => Effect.sync(() => this.detach(index))), () => {
       this.taken[index] = true
       if (!this.taken.includes(false)) this.next()
     })
   }
 
+  get waitingItems(): number {
+    return this.waiting.reduce((total, { count }) => total + count, 0)
+  }
+
+  get waitingBytes(): number {
+    return this.waiting.reduce((total, { byteLength }) => total + byteLength, 0)
+  }
+
   itemsByOutput(): ReadonlyArray<number> {
-    return this.outputs.map(() => this.items)
+    return this.detached.map((got) => got ?? this.items)
+  }
+
+  /** A receiver that did not take a frame is not waited for where it may be given up. */
+  private isGivenUp(index: number, { kind }: Frame): boolean {
+    const { detaches, mailbox, onFull } = this.outputs[index]!
+    if (detaches === undefined) return false
+    const isFull = detaches === "full" && kind === "data" && mailbox.isClosed !== true
+    if (mailbox.isClosed !== true && !isFull) return false
+    this.detach(index)
+    if (isFull) onFull?.()
+    return true
+  }
+
+  private detach(index: number): void {
+    this.detached[index] = this.handedOver
   }
 
   private add(frame: Frame): void {
@@ -129,7 +180,7 @@ export class OutputPort {
   }
 
   private next(): void {
-    this.waiting.shift()
+    this.handedOver += this.waiting.shift()!.count
     this.taken.fill(false)
   }
 

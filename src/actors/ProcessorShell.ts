@@ -7,13 +7,11 @@ import { ActorFailure } from "./errors.ts"
 import { broken, failed, spent, suspended } from "./IslandWriter.ts"
 import { Mode } from "./Lifecycle.ts"
 import type { IslandDriver, IslandInput } from "./IslandInput.ts"
-import { LastFailure, type StageFailure } from "./LastFailure.ts"
-import { type Held, heldIn } from "./Leftovers.ts"
-import { MailboxInput } from "./MailboxInput.ts"
+import { inputOf } from "./inputOf.ts"
+import { IslandFailures } from "./IslandFailures.ts"
+import { type Held, heldIn, heldItems } from "./Leftovers.ts"
 import { OffloadDecision } from "./OffloadDecision.ts"
 import { isTurnOver, leastBudget, nextTurn, oldestOutputMs, Pace, progressMs } from "./Pace.ts"
-import { type ActorNode, Shell } from "./Shell.ts"
-import { SourceInput } from "./SourceInput.ts"
 import { firstOf, settled, type Wait, watched } from "./Waiting.ts"
 
 /**
@@ -30,14 +28,13 @@ import { firstOf, settled, type Wait, watched } from "./Waiting.ts"
  * takes longer can't be cut: such a function belongs into the worker pool.
  * **Bounds** beside the mailbox: the items of one frame, the output for one frame, the windows of concurrent stages.
  */
-export class ProcessorShell extends Shell implements IslandDriver {
+export class ProcessorShell extends IslandFailures implements IslandDriver {
   chain: Chain
-  private readonly input: IslandInput
+  protected readonly input: IslandInput
   private readonly pace = new Pace()
   private readonly offload: OffloadDecision
-  private readonly lastFailure = new LastFailure<StageFailure>()
   /** There may be work for the chain even though no input is loaded. */
-  private isStirred = false
+  protected isStirred = false
   /** When the oldest output came that has no frame yet; -1 without any. */
   private pendingSince = -1
   private isEnding = false
@@ -49,7 +46,7 @@ export class ProcessorShell extends Shell implements IslandDriver {
   private lastProgress = 0
 
   constructor(definition: ActorDefinition) {
-    const input = "mailbox" in definition.input ? new MailboxInput(definition.input) : new SourceInput(definition.input.source)
+    const input = inputOf(definition)
     super(definition, [...input.nodes, ...definition.stages])
     this.input = input
     this.chain = Chain.make(definition.stages, definition)
@@ -79,7 +76,7 @@ export class ProcessorShell extends Shell implements IslandDriver {
     for (;;) {
       this.obey()
       if (!this.output.flush()) return this.awaitRoom
-      if (this.isOver) return undefined
+      if (this.isOver) return this.output.isWaiting ? this.awaitRoom : undefined
       if (this.hasBarrier && this.input.isSource && !this.chain.isInsideItem && this.chain.isSettled) {
         // Between two items, wherever in the source's portion and also while paused: a round must not wait for either.
         const problem = this.passOn("barrier", this.takeBarrier())
@@ -92,12 +89,7 @@ export class ProcessorShell extends Shell implements IslandDriver {
 
       if (this.isStirred || (this.chain.hasInput && !(isPaused && this.input.isSource))) {
         const started = performance.now()
-        if (isTurnOver(started)) {
-          const problem = this.frameOutput()
-          if (problem) return Effect.fail(problem)
-          if (!this.output.flush()) continue
-          return this.waitFor("busy", nextTurn)
-        }
+        if (isTurnOver(started)) return this.endTurn()
         const wait = this.slice(now, started, isPaused && this.input.isSource ? 0 : this.pace.slice)
         if (wait) return wait
         continue
@@ -108,6 +100,13 @@ export class ProcessorShell extends Shell implements IslandDriver {
     }
   }
 
+  /** Others come first; what is done goes out before. */
+  private endTurn(): Wait {
+    const problem = this.frameOutput()
+    if (problem) return Effect.fail(problem)
+    return this.output.flush() ? this.waitFor("busy", nextTurn) : this.awaitRoom
+  }
+
   /** Everything that was brought in is worked off: brings in what is next. */
   private bringIn(isPaused: boolean): Wait | undefined {
     if (this.pendingSince >= 0 && performance.now() - this.pendingSince > oldestOutputMs) {
@@ -115,8 +114,11 @@ export class ProcessorShell extends Shell implements IslandDriver {
       if (problem) return Effect.fail(problem)
     }
     if (isPaused) return this.rest("order")
+    const started = this.input.isExact === true ? performance.now() : 0
+    if (started > 0 && isTurnOver(started)) return this.endTurn()
     const state = this.input.next(this)
     if (state instanceof ActorFailure) return Effect.fail(state)
+    if (state === "items" && started > 0) return this.slice(this.now(), started, this.pace.slice)
     if (state === "ended") this.isEnding = true
     if (state === "nothing") return this.rest("input")
     return state === "unsettled" ? this.rest("calls") : undefined
@@ -200,6 +202,7 @@ export class ProcessorShell extends Shell implements IslandDriver {
         })
       )
     }
+    if (this.output.isWaiting) waits.push(this.room)
     const timer = this.chain.nextTimer()
     if (timer < Infinity) waits.push(Effect.sleep(Math.max(0, timer - this.now())))
     if (waits.length === 0) {
@@ -290,70 +293,6 @@ export class ProcessorShell extends Shell implements IslandDriver {
     return this.failure({ node: this.nodes[0]!, reason, cause, isFinal, ...(item === undefined ? {} : { item }) })
   }
 
-  /** A function failed on an item. @returns the end of this life, unless the policy says to go on */
-  private failedOn(): ActorFailure | undefined {
-    const { chain } = this
-    const stage = chain.stoppedStage
-    const { failure } = chain
-    if (failure?.isOfItem === false) {
-      return this.failure({ node: this.definition.stages[stage]!, reason: "node", cause: failure.cause })
-    }
-    const { cause, value } = failure ?? chain.stopped
-    return this.failItem({ kind: "stage", stage, value, cause })
-  }
-
-  /** Code of ours threw: no policy is asked, the supervisor decides. But an item that ends life after life is put aside, whoever is to blame. */
-  private crash(): Wait {
-    const { stopped, stoppedItem: item, stoppedPlace, stoppedStage: stage, stoppedValue: value } = this.chain
-    this.tallyOf(this.nodeOf(stage)).failed++
-    this.lastFailure.note(stoppedPlace, { kind: "stage", stage, item, value, cause: stopped.cause })
-    return Effect.die(stopped.cause)
-  }
-
-  private failItem(failed: Omit<StageFailure, "item">): ActorFailure | undefined {
-    const { cause, kind, stage } = failed
-    const node = this.nodeOf(stage)
-    const tally = this.tallyOf(node)
-    tally.failed++
-    if (this.definition.policies[stage] === "skip") {
-      tally.skipped++
-      this.leaveOut(kind)
-      return undefined
-    }
-    const { output, stoppedItem, stoppedPlace } = this.chain
-    // Where nothing has moved since the last failure it is the same item again.
-    const place = kind === "stage" ? stoppedPlace : `output ${output.entered.at(-1)! - output.outCount}`
-    const item = kind === "stage" ? stoppedItem : output.originOf(0)
-    const attempts = this.lastFailure.note(place, { ...failed, item })
-    return this.failure({ node, reason: "item", item, attempts, cause })
-  }
-
-  /** A new life begins where the last one failed: with the item again, or without it when it has ended too many. */
-  private tryAgain(): void {
-    const answer = this.lastFailure.answer()
-    if (answer?.isGivenUp === true) {
-      this.putAside(this.nodeOf(answer.failed.stage), answer.failed, answer.attempts)
-      this.leaveOut(answer.failed.kind)
-      return
-    }
-    if (answer) this.tallyOf(this.nodeOf(answer.failed.stage)).retried++
-    this.chain.retry()
-  }
-
-  private leaveOut(kind: StageFailure["kind"]): void {
-    if (kind === "stage") {
-      this.chain.skip()
-      this.isStirred = true
-    } else {
-      this.chain.output.dropOutput(1)
-    }
-  }
-
-  /** The node of a stage; before the first stage (-1) it is the one that the items come from. */
-  private nodeOf(stage: number): ActorNode {
-    return this.nodes[Math.max(0, this.input.nodes.length + stage)]!
-  }
-
   /** Makes frames of the output so far. @returns a failure where a value can't be encoded and its policy is to fail */
   frameOutput(): ActorFailure | undefined {
     const { output } = this.chain
@@ -383,7 +322,8 @@ export class ProcessorShell extends Shell implements IslandDriver {
   }
 
   protected override held(): ReadonlyArray<Held> {
-    return heldIn(this.chain, this.input.nodes.length)
+    const held = heldIn(this.chain, this.input.nodes.length)
+    return this.input.held === undefined ? held : [...held, heldItems(0, this.input.held())]
   }
 
   protected override counters(node: number): Readonly<Record<string, number>> {

@@ -11,8 +11,9 @@ import { type Held, type Leftover, leftFrame, takeLeftovers } from "./Leftovers.
 import { Lifecycle, Mode } from "./Lifecycle.ts"
 import type { Mailbox } from "./Mailbox.ts"
 import type { NodeObservers, NodeSpec } from "./NodeSpec.ts"
-import { OutputPort } from "./OutputPort.ts"
+import { type Output, OutputPort } from "./OutputPort.ts"
 import { Parking } from "./Parking.ts"
+import { RoutedOutput } from "./RoutedOutput.ts"
 
 /** Where the orders to an actor come in: its mailbox, or a lane of its own where it has none. */
 export type Orders = Pick<Mailbox<ActorOrder>, "sendControl" | "takeControl" | "controlLength" | "awaitControl">
@@ -34,7 +35,7 @@ export abstract class Shell implements Actor {
   readonly lifecycle = new Lifecycle()
   protected readonly definition: ActorDefinition
   protected readonly metrics: ActorMetrics
-  protected readonly output: OutputPort
+  protected readonly output: Output
   protected readonly orders: Orders
   protected readonly nodes: ReadonlyArray<ActorNode>
   protected clock!: Clock.Clock
@@ -51,7 +52,8 @@ export abstract class Shell implements Actor {
     this.kind = "source" in definition.input ? "source" : definition.outputs.length > 0 ? "processor" : "sink"
     this.nodes = nodes
     this.metrics = new ActorMetrics(nodes.length)
-    this.output = new OutputPort(definition.address, definition.outputs, definition.frames ?? defaultLimits)
+    const { address, frames = defaultLimits, outputs, routes } = definition
+    this.output = routes === undefined ? new OutputPort(address, outputs, frames) : new RoutedOutput(address, outputs, frames, routes)
     this.orders = "mailbox" in definition.input ? definition.input.mailbox : new OwnLane()
   }
 
@@ -174,17 +176,18 @@ export abstract class Shell implements Actor {
 
   /** Waits until a receiver has room. */
   protected get awaitRoom(): Effect.Effect<void, ActorFailure> {
-    return this.waitFor(
-      "blocked",
-      Effect.mapError(this.output.room, (cause) =>
-        this.failure({ node: this.nodes[this.nodes.length - 1]!, reason: "output", cause, isFinal: cause instanceof MailboxClosed })
-      )
+    return this.waitFor("blocked", this.room)
+  }
+
+  protected get room(): Effect.Effect<void, ActorFailure> {
+    return Effect.mapError(this.output.room, (cause) =>
+      this.failure({ node: this.nodes[this.nodes.length - 1]!, reason: "output", cause, isFinal: cause instanceof MailboxClosed })
     )
   }
 
   /** Hands over everything that waits. */
   protected readonly awaitOutput: Effect.Effect<void, ActorFailure> = Effect.suspend(() =>
-    this.output.flush() ? Effect.void : Effect.flatMap(this.awaitRoom, () => this.awaitOutput)
+    this.output.flush() && !this.output.isWaiting ? Effect.void : Effect.flatMap(this.awaitRoom, () => this.awaitOutput)
   )
 
   protected failure(fields: {

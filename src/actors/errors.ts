@@ -191,7 +191,8 @@ const handlingAnItem: Readonly<Record<NodeSpec["kind"], string>> = {
   stage: "Let its function handle such an item, or give the node :on-failure :skip.",
   "async-sink": "Give it items that it can write, or the node :on-failure :skip.",
   "sync-source": overItems,
-  "async-source": overItems
+  "async-source": overItems,
+  "fan-in": overItems
 }
 
 const messageOf = (cause: unknown): string =>

@@ -13,6 +13,8 @@ export { type MailboxBounds } from "./MailboxBounds.ts"
 export { type MailboxOptions } from "./MailboxOptions.ts"
 export { type MailboxStats, type Tally } from "./MailboxStats.ts"
 export type { ActorOutput, FrameLimits } from "./OutputPort.ts"
+export type { Routed } from "./RoutedOutput.ts"
+export { ByBytes, ByPriority, InOrder, type ReadyInputs, RoundRobin, type Selection } from "./Selection.ts"
 export { type Overflow } from "./Overflow.ts"
 export type {
   AsyncSink,
@@ -20,6 +22,7 @@ export type {
   AsyncSource,
   AsyncSourceSpec,
   Concurrency,
+  FanInSpec,
   NodeObservers,
   NodeSpec,
   OpenContext,

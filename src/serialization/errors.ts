@@ -16,6 +16,12 @@ export class UnencodableValue extends Error {
     this.path = fields.path
     this.index = fields.index ?? -1
   }
+
+  /** The same failure, where the item has another place. */
+  at(index: number): UnencodableValue {
+    return Object.assign(Object.create(UnencodableValue.prototype) as UnencodableValue, this, { index, message: this.message, stack: this.stack })
+  }
+
   override get name() {
     return this._tag
   }
