@@ -119,7 +119,7 @@ const traits = ({ given, part, specs, value }: BuiltNode): NodeTraits => {
     ...(bufferSize === undefined
       ? {}
       : { buffer: { items: bufferSize as number, overflow: (part.options["overflow"] ?? "backpressure") as OverflowName } }),
-    mayWait: specs.some((spec) => spec.kind === "stage" && spec.apply !== undefined && mayWait(spec.apply.fn)),
+    mayWait: specs.some((spec) => spec.kind === "stage" && spec.apply !== undefined && (spec.apply.waits === true || mayWait(spec.apply.fn))),
     keepsTime: specs.some((spec) => spec.kind === "stage" && spec.timer !== undefined),
     mayOffload: specs.some((spec) => spec.kind === "stage" && spec.apply?.concurrency?.offload === "auto"),
     state: stateOf(specs)

@@ -12,12 +12,19 @@ import { UnknownCapability } from "./errors.ts"
 import { gracefulShutdown } from "./recovery/graceful-shutdown.ts"
 import { fileRead } from "./files/file-read.ts"
 import { fileWrite } from "./files/file-write.ts"
+import { withCache } from "./optimization/with-cache.ts"
 import { distinct } from "./processing/distinct.ts"
 import { filter } from "./processing/filter.ts"
 import { map } from "./processing/map.ts"
 import { fromCollection } from "./sources/from-collection.ts"
 import { fromIterable } from "./sources/from-iterable.ts"
 import { generate } from "./sources/generate.ts"
+import { periodic } from "./sources/periodic.ts"
+import { stateful } from "./state/stateful.ts"
+import { sessionWindow } from "./windowing/session-window.ts"
+import { slidingWindow } from "./windowing/sliding-window.ts"
+import { window } from "./windowing/window.ts"
+import { rateLimit } from "./flow-control/rate-limit.ts"
 import { withCheckpointing } from "./state/with-checkpointing.ts"
 import { schemaEvolution } from "./types/schema-evolution.ts"
 import { validateTypes } from "./types/validate-types.ts"
@@ -30,15 +37,22 @@ export const builtins: ReadonlyArray<Capability> = [
   fromIterable,
   toCollection,
   generate,
+  periodic,
   map,
   filter,
   distinct,
   reduce,
   groupBy,
   batch,
+  window,
+  slidingWindow,
+  sessionWindow,
+  stateful,
+  rateLimit,
   validateTypes,
   withCheckpointing,
   schemaEvolution,
+  withCache,
   pipeline,
   forEach,
   gracefulShutdown,

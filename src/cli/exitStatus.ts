@@ -47,6 +47,7 @@ export const statusByTag: Readonly<Record<string, ExitStatus>> = {
   MailboxFull: exitStatus.limit,
   MemoryExhausted: exitStatus.limit,
   ProgramTimeout: exitStatus.limit,
+  RateExceeded: exitStatus.limit,
   WorkerDied: exitStatus.limit,
   // Seen only when something of ours goes on after its end, so they count as internal errors.
   HostUnavailable: exitStatus.limit,

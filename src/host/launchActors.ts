@@ -50,13 +50,14 @@ const definition = (
     const { onFailure } = plan.graph.nodes.find(({ id }) => id === node)!
     return built.specsOf(node).filter(isStageOrSink).map(() => onFailure)
   })
+  for (const spec of specs) if (spec.kind === "stage") spec.bind?.(services)
   const source = specs.find((spec): spec is SyncSourceSpec | AsyncSourceSpec => spec.kind === "sync-source" || spec.kind === "async-source")
   const sink = specs.find((spec): spec is AsyncSinkSpec => spec.kind === "async-sink")
   const out = plan.edges.filter(({ from }) => from === address)
   return {
     address,
     input: source === undefined ? { mailbox: mailboxes.get(address)!, edges: edgesInto(plan, address).length } : { source },
-    stages: specs.filter((spec): spec is StageSpec => spec.kind === "stage").map((spec) => spec.bind?.(services) ?? spec),
+    stages: specs.filter((spec): spec is StageSpec => spec.kind === "stage"),
     ...(sink === undefined ? {} : { sink }),
     policies,
     outputs: out.map(({ edge, to }) => ({ mailbox: mailboxes.get(to)!, edge })),
