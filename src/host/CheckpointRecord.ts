@@ -1,7 +1,8 @@
 import type { BuiltGraph } from "../capabilities/index.ts"
+import type { Graph } from "../scheduler/index.ts"
 import { decodeValue, encodeValue, valuesEqual } from "../serialization/index.ts"
 import { CheckpointOfOtherVersion, CheckpointRefused } from "./errors.ts"
-import { type StoredGraph, storedGraph } from "./storedGraph.ts"
+import type { StoredStream } from "./storedStream.ts"
 
 /**
  * What a checkpoint holds: the snapshot of each actor. The graph that made it is kept beside, once for all checkpoints.
@@ -33,6 +34,67 @@ export const decodeRecord = (stream: string, bytes: Uint8Array): CheckpointRecor
   return record
 }
 
+/** What is kept of the stream itself, beside its checkpoints. */
+export interface StreamRecord {
+  /** The nodes, to be compared. */
+  readonly graph: ComparableGraph
+  /** The stream, to be made again. */
+  readonly stream: StoredStream
+}
+
+/** A graph without its functions, and without what only says how it is watched or saved. */
+export type ComparableGraph = ReadonlyArray<{
+  readonly id: string
+  readonly capability: string
+  readonly options: Readonly<Record<string, unknown>>
+  readonly inputs: ReadonlyArray<string>
+}>
+
+export const comparable = (graph: Graph): ComparableGraph =>
+  graph.nodes.map(({ capability, id, inputs, options }) => ({
+    id,
+    capability,
+    options: Object.fromEntries(
+      Object.entries(options).flatMap(([name, value]) =>
+        value === undefined || besideTheWork.has(name) ? [] : [[name, withoutFunctions(value)]]
+      )
+    ),
+    inputs: [...inputs]
+  }))
+
+/**
+ * Whether a graph can go on with a checkpoint: the same nodes with the same options. Functions may differ, since what
+ * they do with a state is their author's business.
+ *
+ * **Fails** by throwing `CheckpointRefused`, which names the node.
+ */
+export const checkCompatible = (stream: string, kept: ComparableGraph, { graph }: BuiltGraph): void => {
+  const refuse = (problem: string) => {
+    throw new CheckpointRefused(
+      stream,
+      `does not fit the program: ${problem}`,
+      "Undo the change to go on, or give the stream another :stream-id to begin anew."
+    )
+  }
+  // As it would be read back, so that like is compared with like.
+  const now = decodeValue(encodeValue(comparable(graph))) as ComparableGraph
+  for (const node of kept) {
+    const same = now.find(({ id }) => id === node.id)
+    if (same === undefined) return refuse(`its node ${node.id} (${node.capability}) is not there any more`)
+    if (same.capability !== node.capability) refuse(`its node ${node.id} was a ${node.capability} and is a ${same.capability}`)
+    if (!valuesEqual(same.inputs, node.inputs)) {
+      refuse(`its node ${node.id} takes from ${same.inputs.join(", ")} instead of ${node.inputs.join(", ")}`)
+    }
+    for (const option of new Set([...Object.keys(node.options), ...Object.keys(same.options)])) {
+      if (!valuesEqual(node.options[option] ?? null, same.options[option] ?? null)) {
+        refuse(`:${option} of its node ${node.id} (${node.capability}) is another`)
+      }
+    }
+  }
+  const added = now.find(({ id }) => !kept.some((node) => node.id === id))
+  if (added !== undefined) refuse(`its node ${added.id} (${added.capability}) is new`)
+}
+
 /** Options that say how a stream is watched or saved, and nothing of what is done with its items. */
 const besideTheWork = new Set([
   "on-complete",
@@ -49,44 +111,20 @@ const besideTheWork = new Set([
   "overflow"
 ])
 
-/**
- * Whether a graph can go on with a checkpoint: the same nodes in the same order with the same options. Functions may
- * differ, since what they do with a state is their author's business.
- *
- * **Fails** by throwing `CheckpointRefused`, which names the node.
- */
-export const checkCompatible = (stream: string, kept: StoredGraph, built: BuiltGraph): void => {
-  const now = storedGraph(built.graph)
-  const refuse = (problem: string) => {
-    throw new CheckpointRefused(
-      stream,
-      `does not fit the program: ${problem}`,
-      "Undo the change to go on, or give the stream another :stream-id to begin anew."
-    )
-  }
-  for (const node of kept.nodes) {
-    const same = now.nodes.find(({ id }) => id === node.id)
-    if (same === undefined) refuse(`its node ${node.id} (${node.capability}) is not there any more`)
-    if (same!.capability !== node.capability) refuse(`its node ${node.id} was a ${node.capability} and is a ${same!.capability}`)
-    if (!valuesEqual(same!.inputs, node.inputs))
-      refuse(`its node ${node.id} takes from ${same!.inputs.join(", ")} instead of ${node.inputs.join(", ")}`)
-    for (const option of new Set([...Object.keys(node.options), ...Object.keys(same!.options)])) {
-      if (besideTheWork.has(option)) continue
-      if (!valuesEqual(withoutFunctions(node.options[option]), withoutFunctions(same!.options[option]))) {
-        refuse(`:${option} of its node ${node.id} (${node.capability}) is another`)
-      }
-    }
-  }
-  const added = now.nodes.find(({ id }) => !kept.nodes.some((node) => node.id === id))
-  if (added !== undefined) refuse(`its node ${added.id} (${added.capability}) is new`)
-}
-
 const withoutFunctions = (value: unknown): unknown => {
   if (value === undefined) return null
+  if (typeof value === "function") return { $function: true }
   if (Array.isArray(value)) return value.map(withoutFunctions)
-  if (value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
-    if ("$function" in value) return { $function: true }
-    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, withoutFunctions(entry)]))
+  if (value !== null && typeof value === "object") {
+    if (Object.getPrototypeOf(value) === Object.prototype) {
+      return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, withoutFunctions(entry)]))
+    }
+    try {
+      encodeValue(value)
+    } catch {
+      // An iterable of the host, say: whether it gives the same again is its owner's business.
+      return { $here: true }
+    }
   }
   return value
 }

@@ -3,16 +3,16 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Actor, ActorCheckpointing } from "../actors/index.ts"
-import type { BuiltGraph } from "../capabilities/index.ts"
+import type { BuiltGraph, StreamValue } from "../capabilities/index.ts"
 import { hashGraph, type Plan, type StreamFunction } from "../scheduler/index.ts"
 import { decodeValue, encodeValue } from "../serialization/index.ts"
 import { type OwnedStream, type StateStore, StreamFenced } from "../state/index.ts"
 import { CheckpointRounds, type RoundOutcome } from "../supervisors/index.ts"
-import { type ActorRecord, type CheckpointRecord, checkCompatible, decodeRecord, encodeRecord } from "./CheckpointRecord.ts"
+import { type ActorRecord, type CheckpointRecord, checkCompatible, comparable, decodeRecord, encodeRecord, type StreamRecord } from "./CheckpointRecord.ts"
 import { CheckpointDamaged, CheckpointOfOtherVersion, CheckpointRefused } from "./errors.ts"
 import type { HostStores, StoreName } from "./HostStores.ts"
 import { observe } from "./observe.ts"
-import { type StoredGraph, storedGraph } from "./storedGraph.ts"
+import { storedStream } from "./storedStream.ts"
 
 /** What `stream.with-checkpointing` says for the pipeline that it stands in. */
 export interface CheckpointSettings {
@@ -78,23 +78,24 @@ export class Checkpointing {
   /** @param options.checkpointId an older one than the last to go on with */
   static readonly open = Effect.fnUntraced(function* (
     settings: CheckpointSettings,
-    options: { readonly host: CheckpointHost; readonly built: BuiltGraph; readonly plan: Plan; readonly checkpointId?: number | undefined }
+    options: { readonly host: CheckpointHost; readonly value: StreamValue; readonly built: BuiltGraph; readonly plan: Plan; readonly checkpointId?: number | undefined }
   ): Effect.fn.Return<Checkpointing, unknown, Scope.Scope> {
-    const { built, checkpointId, host, plan } = options
+    const { built, checkpointId, host, plan, value } = options
     const { streamId } = settings
     const store = yield* host.storeNamed(settings.store)
     const owned = yield* store.own(streamId)
     const stored = yield* store.checkpoints(streamId)
     const last = yield* Effect.try({ try: () => newestReadable(streamId, stored, checkpointId, host.log), catch: (error) => error })
-    const kept = (yield* owned.facts.all).get(graphFact)
+    const kept = (yield* owned.facts.all).get(streamFact)
     if (last !== undefined && kept !== undefined) {
       yield* Effect.try({
-        try: () => checkCompatible(streamId, decodeValue(kept) as StoredGraph, built),
+        try: () => checkCompatible(streamId, (decodeValue(kept) as StreamRecord).graph, built),
         catch: (error) => error
       })
     }
-    const graph = encodeValue(storedGraph(built.graph))
-    if (kept === undefined || Buffer.compare(kept, graph) !== 0) yield* owned.facts.set(graphFact, graph)
+    const record: StreamRecord = { graph: comparable(built.graph), stream: storedStream(value) }
+    const bytes = encodeValue(record)
+    if (kept === undefined || Buffer.compare(kept, bytes) !== 0) yield* owned.facts.set(streamFact, bytes)
     const clock = yield* Clock.Clock
     return new Checkpointing(settings, { owned, plan, clock, log: host.log, last, lastId: stored[0]?.id ?? 0 })
   })
@@ -247,7 +248,7 @@ export class Checkpointing {
   }
 }
 
-const graphFact = "graph"
+const streamFact = "stream"
 
 /** The part of an actor's address that is the same whatever the program is called. */
 const nameOf = (address: string): string => address.slice(address.lastIndexOf("/") + 1)

@@ -20,6 +20,7 @@ import { createActor } from "xstate"
 import { Checkpointing, checkpointSettings, type CheckpointSettings } from "./Checkpointing.ts"
 import { type DeadLetter, DeadLetters } from "./DeadLetters.ts"
 import { countItems } from "./countItems.ts"
+import { Parts } from "./Parts.ts"
 import { StreamCancelled } from "./errors.ts"
 import { isSettledWithin } from "./isSettledWithin.ts"
 import { launchActors } from "./launchActors.ts"
@@ -90,6 +91,7 @@ export class Pipeline extends StreamHandle {
   #isStarted = false
   #releaseMemory = () => {}
   #actors: ReadonlyArray<Actor> = []
+  readonly #parts: Parts
   readonly #deadLetters = new DeadLetters()
   #settle!: { readonly resolve: (value: unknown) => void; readonly reject: (error: unknown) => void }
   #ended: ItemCounts | undefined
@@ -101,6 +103,7 @@ export class Pipeline extends StreamHandle {
   #stopping: Promise<void> | undefined
   /** It is to stop at once, and that is no failure. */
   #isHalted = false
+  #isDown = false
   #isToldOfShutdown = false
   #onCancel!: () => void
   readonly #cancelled = new Promise<void>((resolve) => (this.#onCancel = resolve))
@@ -266,6 +269,7 @@ export class Pipeline extends StreamHandle {
       const down = this.isStarted ? this.#terminate(withinMs) : Promise.resolve()
       this.#terminated = down.then(async () => {
         await this.#tellShutdown().catch((error: unknown) => (this.#error ??= error))
+        this.#isDown = true
         this.#releaseMemory()
         this.#settle.reject(new StreamCancelled(this.id, "stream"))
       })
@@ -340,6 +344,7 @@ export class Pipeline extends StreamHandle {
         pool: pool(),
         spill,
         failures: this.#failures === "at-once" ? "end" : "restart",
+        parts: this.#parts,
         onQuarantine: (item) => this.#deadLetters.add(item),
         checkpointing
       })
@@ -374,10 +379,10 @@ export class Pipeline extends StreamHandle {
   }
 
   get #openCheckpointing(): Effect.Effect<Checkpointing | undefined, unknown> {
-    const { built, plan } = this
+    const { built, plan, value } = this
     const settings = this.#settings
     if (settings === undefined) return Effect.undefined
-    const opened = Checkpointing.open(settings, { host: this.#runtime, built, plan, checkpointId: this.#checkpointId })
+    const opened = Checkpointing.open(settings, { host: this.#runtime, value, built, plan, checkpointId: this.#checkpointId })
     return Effect.tap(Scope.provide(opened, this.#scope), (checkpointing) => Effect.sync(() => (this.#checkpointing = checkpointing)))
   }
 
@@ -448,9 +453,15 @@ export class Pipeline extends StreamHandle {
     return Promise.race([called, this.#cancelled])
   }
 
+  /** Whether it is over and everything of it has come down. */
+  get isSettled(): boolean {
+    return this.isOver && this.#isDown
+  }
+
   #end(type: "completed" | "stopped" | "failed", outcome: unknown): void {
     if (this.isOver) return
     this.#life.send({ type })
+    this.#isDown = true
     this.#releaseMemory()
     if (type === "completed" || type === "stopped") this.#settle.resolve(outcome ?? null)
     else this.#settle.reject(outcome)
