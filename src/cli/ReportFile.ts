@@ -1,4 +1,4 @@
-import { closeSync, openSync, renameSync, writeFileSync } from "node:fs"
+import { closeSync, lstatSync, openSync, renameSync, writeFileSync } from "node:fs"
 import type { RunReport } from "../host/index.ts"
 import { toJson } from "../rtfs/index.ts"
 
@@ -20,6 +20,14 @@ export class ReportFile {
   constructor(path: string | undefined) {
     this.path = path
     if (path === undefined) return
+    // A pipe would hold us here until somebody reads it, and be replaced by a file in the end.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFIFO() === true) {
+      throw Object.assign(new Error(`${path} is a pipe: the report is a file that appears as a whole. Give --report another name.`), {
+        code: "EINVAL",
+        syscall: "open",
+        path
+      })
+    }
     closeSync(openSync(path, "a"))
     // Whatever ends the process by exiting, a fault of ours included.
     process.once("exit", () => this.write("failed"))

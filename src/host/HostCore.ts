@@ -249,7 +249,7 @@ export class HostCore {
   }
 
   async #whileRunning(run: ProgramRun, { onStart, timeoutMs }: RunOptions, outcome: Promise<RunReport>): Promise<RunReport> {
-    onStart?.({ drain: async (options) => void (await run.drain(options)), cancel: () => run.cancel(), report: () => run.report() })
+    onStart?.({ drain: async (options) => void (await run.drain(options)), cancel: (options) => run.cancel(options), report: () => run.report() })
     try {
       return timeoutMs === undefined ? await outcome : await this.#within(run, timeoutMs, outcome)
     } finally {

@@ -68,7 +68,8 @@ export interface RunOptions {
 /** A program under way, for whoever has to end it early and still tell what became of it. */
 export interface RunningProgram {
   readonly drain: (options?: { readonly timeoutMs?: number }) => Promise<void>
-  readonly cancel: () => Promise<void>
+  /** @param options.withinMs what its actors have together for closing what they opened: 5 s; with 0 they are killed */
+  readonly cancel: (options?: { readonly withinMs?: number }) => Promise<void>
   readonly report: () => RunReport
 }
 

@@ -163,15 +163,17 @@ export class ProgramRun implements StreamStarter {
     const streams = this.#streams.open
     const isBeingEvaluated = this.#evaluation !== undefined
     const done = Promise.all([this.#evaluation?.catch(() => {}), ...streams.map((stream) => stream.drain({ timeoutMs }))])
-    if (!(await this.#options.runtime.promise(isSettledWithin(done, timeoutMs)))) await this.cancel()
+    if (!(await this.#options.runtime.promise(isSettledWithin(done, timeoutMs)))) await this.cancel({ withinMs: 0 })
     return !(isBeingEvaluated && this.#isGivenUp) && !streams.some(({ status }) => status === "cancelled")
   }
 
-  async cancel(): Promise<void> {
+  /** @param options.withinMs see `Pipeline.cancel` */
+  async cancel(options: { readonly withinMs?: number } = {}): Promise<void> {
     this.#closed ??= "was cancelled"
     this.#isGivenUp = true
     this.#giveUp(new StreamCancelled(this.name, "program"))
-    await Promise.all(this.#streams.open.map((stream) => stream.cancel()))
+    // Those too that are just being cancelled: their counts are final only when they have come down.
+    await Promise.all(this.#streams.all.filter((stream) => !stream.isSettled).map((stream) => stream.cancel(options)))
   }
 
   /** Waits until no stream is left that could still be used: neither running nor only created. */

@@ -7,9 +7,13 @@ import type { CapabilityDescription } from "./CapabilityDescription.ts"
 import type { Flow } from "./Flow.ts"
 import type { Handle } from "./Handle.ts"
 import { HostCore } from "./HostCore.ts"
+import { isSettledWithin } from "./isSettledWithin.ts"
 import type { HostOptions, RunOptions, SpawnOptions } from "./HostOptions.ts"
 import type { RunReport } from "./Report.ts"
 import type { Session, SessionOptions } from "./Session.ts"
+
+/** What closing takes at most beyond the time to drain: files, stores and threads of a host whose streams are down. */
+const closingMs = 1000
 
 /**
  * Runs RTFS programs and flows as supervised trees of actors, inside the process that embeds it.
@@ -123,11 +127,22 @@ export class StreamHost implements AsyncDisposable {
 
   /** Drains within `timeout` milliseconds (by default 30 s), cancels what is left, releases everything. Idempotent. */
   stop({ timeout = 30_000 }: { readonly timeout?: number } = {}): Promise<void> {
-    this.#stopping ??= (async () => {
-      await this.#core.drain({ timeoutMs: timeout })
-      await Effect.runPromise(Scope.close(this.#scope, Exit.void))
-    })()
+    this.#stopping ??= this.#stop(timeout)
     return this.#stopping
+  }
+
+  async #stop(timeout: number): Promise<void> {
+    const deadline = performance.now() + timeout + closingMs
+    await this.#core.drain({ timeoutMs: timeout })
+    const closed = Effect.runPromise(Scope.close(this.#scope, Exit.void))
+    const left = Math.max(closingMs, deadline - performance.now())
+    const isClosed = await Effect.runPromise(isSettledWithin(closed, left))
+    if (isClosed) return closed
+    closed.catch(() => {})
+    process.emitWarning(
+      "The host has stopped, but something that it had opened does not close: a store, a file or a worker thread. It is left behind.",
+      { type: "HostCloseAbandoned" }
+    )
   }
 
   [Symbol.asyncDispose](): Promise<void> {

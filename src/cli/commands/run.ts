@@ -25,7 +25,8 @@ export const run = async (invocation: Invocation): Promise<number> => {
   const { flags, output } = invocation
   const shutdownTimeoutMs = flags["shutdown-timeout"] ?? defaultShutdownTimeoutMs
   const reportFile = new ReportFile(flags.report)
-  const signals = listenForSignals({ shutdownTimeoutMs, lastWords: () => reportFile.write("killed") })
+  let kill = () => {}
+  const signals = listenForSignals({ shutdownTimeoutMs, kill: () => kill(), lastWords: () => reportFile.write("killed") })
   // When the reader of the output has gone (`| head`), nothing more is wanted either.
   const stop = Promise.race([signals.first, output.closed])
   let stopping = false
@@ -36,6 +37,7 @@ export const run = async (invocation: Invocation): Promise<number> => {
       shutdownTimeoutMs,
       onStart: (program) => {
         reportFile.current = program.report
+        kill = () => void program.cancel({ withinMs: 0 }).catch(() => {})
         // What goes wrong while draining is what the run fails with.
         void stop.then(() => program.drain({ timeoutMs: shutdownTimeoutMs })).catch(() => {})
       }
@@ -46,7 +48,7 @@ export const run = async (invocation: Invocation): Promise<number> => {
     const signal = signals.received()
     if (flags.json === true) await output.line(toJson(report.value))
     for (const line of losses(report)) await output.problem(line)
-    reportFile.write(stopping ? "drained" : "done")
+    reportFile.write(signals.isKilled() ? "killed" : stopping ? "drained" : "done")
     return signal === undefined ? exitStatus.done : statusOfSignal(signal)
   } catch (error) {
     reportFile.write("failed", error)
