@@ -3,6 +3,7 @@ export {
   type Completion,
   type ConcurrencyOptions,
   type EvaluationLimits,
+  type EventTimeOptions,
   EvaluationCancelled,
   type ExplainedActor,
   type ExplainedBoundary,
@@ -22,11 +23,14 @@ export {
   type ItemCounts,
   type ItemError,
   type ItemSchema,
+  type ItemSession,
   MemoryExhausted,
   PermissionDenied,
   type PolicyOptions,
   ProgramTimeout,
   type Progress,
+  type RateLimitOptions,
+  type Retraction,
   type RunningProgram,
   type RunOptions,
   type RunReport,
@@ -34,10 +38,12 @@ export {
   type SessionInput,
   type SessionOptions,
   type SessionResult,
+  type SessionWindowOptions,
   type SpawnOptions,
   type StageOptions,
   StreamCancelled,
   StreamHost,
-  type StreamReport
+  type StreamReport,
+  type TimedWindow
 } from "./host/index.ts"
 export { Keyword, keyword } from "./serialization/index.ts"

@@ -1,6 +1,7 @@
 import { asStream, decodeCall, isCollection, Marketplace, type StreamCapability } from "../capabilities/index.ts"
 import { type Keyword, keyword } from "../serialization/index.ts"
 import { bindFlowValue, flowValue } from "./flowValue.ts"
+import type { EventTimeOptions, ItemSession, RateLimitOptions, Retraction, SessionWindowOptions, TimedWindow } from "./WindowOptions.ts"
 
 /** Options of an operator whose function may run several times at once or in the worker pool. */
 export interface ConcurrencyOptions {
@@ -99,6 +100,15 @@ export class Flow<Item> {
     return new Flow("stream.generate", [{ generator: doneAsKeyword(generator as (state: unknown) => unknown), "initial-state": initialState }])
   }
 
+  /** What a function gives every `interval` milliseconds, with the tick's time and how many ticks before it were missed. */
+  static periodic<Item>(
+    interval: number,
+    generator: (time: number, missed: number) => Item | Promise<Item>,
+    options: { readonly maxTicks?: number } = {}
+  ): Flow<Item> {
+    return new Flow("stream.periodic", [{ interval, generator, ...kebab(options) }])
+  }
+
   /** The text of a file in chunks; `json`, `ndjson`, `lines` and `csv` read its records instead. */
   static fromFile(path: string, options: FileReadOptions = {}): FileFlow {
     return new FileFlow(path, options)
@@ -152,9 +162,80 @@ export class Flow<Item> {
     return this.#then("stream.schema-evolution", kebab({ currentSchema, migrationFn: migrate, ...others }))
   }
 
+  /** What a function makes of each item, computed once for items with the same key. */
+  cached<Out>(
+    compute: (item: Item) => Out | Promise<Out>,
+    options: {
+      /** By default the item itself. */
+      readonly key?: (item: Item) => unknown
+      /** How long a value is good, in ms. */
+      readonly ttl?: number
+      readonly maxEntries?: number
+      readonly maxBytes?: number | string
+      readonly serveStale?: number
+      readonly earlyRefresh?: number
+      readonly negativeTtl?: number
+      readonly jitter?: number
+      readonly parallelism?: number
+      readonly onHit?: (value: Out, item: Item) => unknown
+      readonly onMiss?: (item: Item) => unknown
+    } & StageOptions = {}
+  ): Flow<Out> {
+    const { key, ttl, ...others } = { key: undefined, ttl: undefined, ...options }
+    return this.#then("stream.with-cache", kebab({ computeFn: compute, cacheKey: key, cacheTtl: ttl, ...others }))
+  }
+
   /** Vectors of `size` items; an incomplete one after `timeout` milliseconds (by default 1000) and at the end. */
   batch(size: number, options: { readonly timeout?: number; readonly maxBytes?: number | string } & StageOptions = {}): Flow<ReadonlyArray<Item>> {
     return this.#then("stream.batch", { size, ...kebab(options) })
+  }
+
+  /** Windows of `duration` milliseconds that follow each other. Those without items are left out. */
+  window(
+    duration: number,
+    options: { readonly offset?: number } & EventTimeOptions<Item> & StageOptions = {}
+  ): Flow<TimedWindow<Item>> {
+    return this.#then("stream.window", { duration, ...timed(options) })
+  }
+
+  /** Windows that overlap, or leave items out between them: of `size` items at every `slide`-th, or of a `duration`. */
+  slidingWindow(
+    options: { readonly size: number; readonly slide?: number; readonly emitPartial?: boolean } & StageOptions
+  ): Flow<ReadonlyArray<Item>>
+  slidingWindow(
+    options: { readonly duration: number; readonly slideDuration: number } & EventTimeOptions<Item> & StageOptions
+  ): Flow<TimedWindow<Item>>
+  slidingWindow(options: EventTimeOptions<Item> & StageOptions): Flow<any> {
+    return this.#then("stream.sliding-window", timed(options))
+  }
+
+  /** What a function makes of each session: items of one key of which none comes `timeout` or more after the one before. */
+  sessionWindow<Result = ItemSession<Item>, Key = unknown>(
+    options: {
+      readonly processor?: (session: ItemSession<Item, Key>) => Result | Promise<Result>
+      readonly allowedLateness?: undefined
+    } & SessionWindowOptions<Item, Key> & StageOptions
+  ): Flow<Result>
+  sessionWindow<Result = ItemSession<Item>, Key = unknown>(
+    options: { readonly processor?: (session: ItemSession<Item, Key>) => Result | Promise<Result> } & SessionWindowOptions<Item, Key> & StageOptions
+  ): Flow<Result | Retraction<Result>>
+  sessionWindow(options: SessionWindowOptions<Item, any>): Flow<any> {
+    const { key, ...others } = options
+    return this.#then("stream.session-window", { "session-key": key, ...timed(others) })
+  }
+
+  /** What a function makes of a state and each item: `[nextState, output]`, or `[nextState]` to give nothing. */
+  stateful<State, Out>(
+    initialState: State,
+    processor: (state: State, item: Item) => readonly [State] | readonly [State, Out] | Promise<readonly [State] | readonly [State, Out]>,
+    options: StageOptions = {}
+  ): Flow<Out> {
+    return this.#then("stream.stateful", { "initial-state": initialState, processor, ...kebab(options) })
+  }
+
+  /** At most `rate` items per second, and `burst` at once after a pause. */
+  rateLimit(rate: number, options: RateLimitOptions<Item> & StageOptions = {}): Flow<Item> {
+    return this.#then("stream.rate-limit", { rate, ...kebab(options) })
   }
 
   /** One item, at the end: the left fold of all items. */
@@ -233,6 +314,9 @@ const kebab = (options: object): Record<string, unknown> =>
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value])
   )
+
+/** The same for windows by time, whose `timestamp` is a `:timestamp-fn` of programs. */
+const timed = ({ timestamp, ...others }: EventTimeOptions<any>): Record<string, unknown> => kebab({ timestampFn: timestamp, ...others })
 
 const doneAsKeyword = (generator: (state: unknown) => unknown) => {
   const convert = (result: unknown) => (result === "done" ? keyword("done") : result)
