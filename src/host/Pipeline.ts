@@ -128,6 +128,7 @@ export class Pipeline extends StreamHandle {
     this.#checkpointId = options.checkpointId
     this.#shutdown = shutdownOf(this.built.graph)
     this.plan = makePlan(options.id, this.built.graph, this.built.traitsOf, { mailboxBytes: runtime.memory.share })
+    this.#parts = new Parts({ plan: this.plan, fork: runtime.fork })
     const file = this.#settings === undefined ? runtime.undrained : undefined
     this.#undrained = new UndrainedItems({ stream: options.id, built: this.built, plan: this.plan, file })
     const result = new Promise((resolve, reject) => {
@@ -304,6 +305,7 @@ export class Pipeline extends StreamHandle {
       id: this.id,
       status: this.status,
       ...this.counts(),
+      ...this.#parts.report(),
       ...(this.#error === undefined ? {} : { error: this.#error instanceof Error ? this.#error.message : String(this.#error) })
     }
   }
@@ -317,10 +319,13 @@ export class Pipeline extends StreamHandle {
     return countItems(this.plan, this.#actors.map((actor) => actor.inspect()), this.#deadLetters.count, undrained)
   }
 
-  /** Of the sink; where there are several, those of all by name. */
+  /** Of the sink; where there are several, those of all by name, and nil of one that has failed alone. */
   #resultOf(actors: ReadonlyArray<Actor>): unknown {
     const { actors: planned, graph } = this.plan
-    const at = (node: string) => actors[planned.findIndex(({ nodes }) => nodes.includes(node))]!.result() ?? null
+    const at = (node: string) => {
+      const actor = actors[planned.findIndex(({ nodes }) => nodes.includes(node))]!
+      return this.#parts.hasFailed(actor.address) ? null : (actor.result() ?? null)
+    }
     const { out } = graph.outputs
     return out === undefined ? Object.fromEntries(Object.entries(graph.outputs).map(([name, node]) => [name, at(node)])) : at(out)
   }
@@ -398,9 +403,13 @@ export class Pipeline extends StreamHandle {
   }
 
   /** A crash may be bad luck; an error that was foreseen (a missing file, a failing function) comes again. */
-  #decide({ exit, otherwise }: ChildExit): Directive {
+  #decide({ address, exit, otherwise }: ChildExit): Directive {
     const foreseen = exit._tag === "Failure" && !Cause.hasDies(exit.cause)
-    return this.#failures === "at-once" && foreseen ? { type: "escalate" } : otherwise
+    const directive: Directive = this.#failures === "at-once" && foreseen ? { type: "escalate" } : otherwise
+    if (directive.type !== "escalate" || exit._tag === "Success" || this.#parts.partOf(address) === undefined) return directive
+    // Only this part ends.
+    this.#parts.fail(address, exit.cause)
+    return { type: "stop" }
   }
 
   async #conclude(exit: Exit.Exit<unknown, unknown>): Promise<void> {

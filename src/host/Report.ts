@@ -31,6 +31,16 @@ export interface StreamReport extends ItemCounts {
   readonly status: HandleStatus
   /** The message of the error that it failed with. */
   readonly error?: string
+  /** The branches and inputs that have failed alone, where there are any. */
+  readonly failedParts?: ReadonlyArray<PartReport>
+}
+
+/** A part of a stream that has failed while the rest went on. */
+export interface PartReport {
+  readonly part: string
+  readonly error: string
+  /** How many items a branch did not get that others got. */
+  readonly missed: number
 }
 
 export const noItems: ItemCounts = { accepted: 0, processed: 0, skipped: 0, dropped: 0, deadLettered: 0, undrained: 0 }

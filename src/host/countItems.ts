@@ -35,7 +35,7 @@ const leftIn = (plan: Plan, snapshots: ReadonlyArray<ActorSnapshot>): number => 
     const incoming = plan.edges.filter(({ to }) => to === address)
     const arriving = incoming.length === 0 ? 0 : onItsWay(plan, incoming, snapshot, at)
     const after = plan.edges.filter(({ from }) => from === address).map(({ to }) => below(to))
-    const goesToAll = !plan.actors.some((actor) => actor.address === address && actor.routes)
+    const goesToAll = !plan.actors.some((actor) => actor.address === address && actor.routes !== undefined)
     return arriving + snapshot.underWay + (goesToAll ? Math.max(0, ...after) : sum(after))
   }
   return sum(snapshots.filter(({ kind }) => kind === "source").map(({ address }) => below(address)))

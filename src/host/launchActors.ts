@@ -4,6 +4,7 @@ import {
   type ActorOrder,
   type AsyncSinkSpec,
   type AsyncSourceSpec,
+  type FanInSpec,
   Mailbox,
   makeActor,
   type NodeSpec,
@@ -15,6 +16,7 @@ import {
 } from "../actors/index.ts"
 import type { BuiltGraph } from "../capabilities/index.ts"
 import type { Checkpointing } from "./Checkpointing.ts"
+import type { Parts } from "./Parts.ts"
 import { frameLimits, type OffloadPool, type Plan, type PlannedActor, type PlannedEdge } from "../scheduler/index.ts"
 
 export interface LaunchOptions {
@@ -25,6 +27,8 @@ export interface LaunchOptions {
   readonly failures: "restart" | "end"
   readonly onQuarantine: (item: QuarantinedItem) => void
   readonly checkpointing: Pick<Checkpointing, "forActor"> | undefined
+  /** Told of what ends before the rest. */
+  readonly parts: Parts
 }
 
 /** Makes the actors of a plan, in the order of the data, with their mailboxes. None runs yet. */
@@ -33,17 +37,22 @@ export const launchActors = (built: BuiltGraph, plan: Plan, options: LaunchOptio
     const mailboxes = new Map<string, Mailbox<ActorOrder>>()
     for (const { address } of plan.actors) {
       const edges = edgesInto(plan, address)
-      if (edges.length > 0) mailboxes.set(address, yield* makeMailbox(address, edges, options))
+      if (edges.length === 0) continue
+      const mailbox = yield* makeMailbox(address, edges, options)
+      mailboxes.set(address, mailbox)
+      options.parts.addMailbox(address, mailbox)
     }
-    return plan.actors.map((planned) => makeActor(definition(built, plan, planned, mailboxes, options)))
+    const actors = plan.actors.map((planned) => makeActor(definition(built, plan, planned, mailboxes, options)))
+    options.parts.begin(actors)
+    return actors
   })
 
 const definition = (
   built: BuiltGraph,
   plan: Plan,
-  { address, nodes }: PlannedActor,
+  { address, nodes, routes }: PlannedActor,
   mailboxes: ReadonlyMap<string, Mailbox<ActorOrder>>,
-  { checkpointing, failures, onQuarantine, pool, services }: LaunchOptions
+  { checkpointing, failures, onQuarantine, parts, pool, services }: LaunchOptions
 ) => {
   const specs = nodes.flatMap((node) => built.specsOf(node))
   const policies = nodes.flatMap((node) => {
@@ -52,15 +61,27 @@ const definition = (
   })
   for (const spec of specs) if (spec.kind === "stage") spec.bind?.(services)
   const source = specs.find((spec): spec is SyncSourceSpec | AsyncSourceSpec => spec.kind === "sync-source" || spec.kind === "async-source")
+  const fanIn = specs.find((spec): spec is FanInSpec => spec.kind === "fan-in")
   const sink = specs.find((spec): spec is AsyncSinkSpec => spec.kind === "async-sink")
   const out = plan.edges.filter(({ from }) => from === address)
   return {
     address,
-    input: source === undefined ? { mailbox: mailboxes.get(address)!, edges: edgesInto(plan, address).length } : { source },
+    input:
+      source === undefined
+        ? {
+            mailbox: mailboxes.get(address)!,
+            edges: edgesInto(plan, address).length,
+            ...(fanIn === undefined ? {} : { fanIn, onEnough: () => parts.enough(address) })
+          }
+        : { source },
     stages: specs.filter((spec): spec is StageSpec => spec.kind === "stage"),
     ...(sink === undefined ? {} : { sink }),
     policies,
-    outputs: out.map(({ edge, to }) => ({ mailbox: mailboxes.get(to)!, edge })),
+    outputs: out.map((planned) => {
+      const { detaches, edge, to } = planned
+      return { mailbox: mailboxes.get(to)!, edge, ...(detaches === undefined ? {} : { detaches, onFull: () => parts.full(planned) }) }
+    }),
+    ...(routes === undefined ? {} : { routes: { order: routes === "one-in-order" } }),
     services,
     pool,
     // A frame is never larger than the smallest buffer that it goes to, or that buffer would hold more than it may.

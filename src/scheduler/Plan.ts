@@ -9,8 +9,8 @@ export interface NodeTraits {
   readonly buffer?: { readonly items: number; readonly overflow: PlannedEdge["overflow"] }
   /** It has no code of its own, only consumers: it joins the actor before it, whatever that is. */
   readonly isPassive?: boolean
-  /** Each of its items goes to one of its consumers; otherwise to all. Consumers count in the order of their inputs in the graph. */
-  readonly routes?: boolean
+  /** How its items go to its consumers, which count in the order of their inputs in the graph. */
+  readonly routes?: PlannedActor["routes"]
   /** The part of the graph that may fail alone, by name; nodes of different parts share no actor. */
   readonly part?: string
   /** When its sender gives it up and goes on without it; otherwise never. */
@@ -40,8 +40,8 @@ export interface PlannedActor {
   readonly kind: "source" | "processor" | "sink"
   /** The nodes that run in it, fused in this order. */
   readonly nodes: ReadonlyArray<string>
-  /** Each of its items goes to one of its outputs; otherwise to all. */
-  readonly routes: boolean
+  /** Each of its items goes to one of its outputs, and with `-in-order` the last output is told to which; left out: to all. */
+  readonly routes: "one" | "one-in-order" | undefined
   /** The part of the graph that it belongs to, if that may fail alone. */
   readonly part: string | undefined
   readonly mayOffload: ReadonlyArray<string>
@@ -136,7 +136,7 @@ export const makePlan = (
       address: addressOf(nodes[0]!.id),
       kind: kindOf(nodes.map((node) => traitsOf(node).role)),
       nodes: nodes.map((node) => node.id),
-      routes: traitsOf(nodes.at(-1)!).routes === true,
+      routes: traitsOf(nodes.at(-1)!).routes,
       part: traitsOf(nodes[0]!).part,
       mayOffload: nodes.filter((node) => traitsOf(node).mayOffload === true).map((node) => node.id)
     })),
@@ -150,7 +150,7 @@ export const makePlan = (
     if ((consumers.get(input) ?? 0) > 1) return `several streams take from ${input}`
     const above = graph.nodes.find((candidate) => candidate.id === input)!
     const theirs = traitsOf(above)
-    if (theirs.routes === true) return `${above.id} shares its items out`
+    if (theirs.routes !== undefined) return `${above.id} shares its items out`
     if (own.isPassive === true) return undefined
     if (own.boundary !== undefined) return `${node.id} ${own.boundary}`
     if (own.part !== theirs.part) return `${node.id} may fail without ${above.id}`
