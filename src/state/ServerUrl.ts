@@ -1,0 +1,33 @@
+/** A URL of a server, parted into what the driver may see, what is ours, and what may stand in messages. */
+export interface ServerUrl {
+  /** With credentials, without our own parameter. */
+  readonly url: string
+  readonly location: string
+  readonly parameter: string | undefined
+  /** Takes the password out of what a driver says. */
+  readonly redacted: (message: string) => string
+}
+
+/** @returns `undefined` where it is no URL. The error that `URL` throws would show all of it. */
+export const parseServerUrl = (text: string, parameter: string): ServerUrl | undefined => {
+  if (!URL.canParse(text)) return undefined
+  const url = new URL(text)
+  const value = url.searchParams.get(parameter) ?? undefined
+  const secrets = [url.password, decoded(url.password), url.searchParams.get("password") ?? ""].filter((secret) => secret !== "")
+  const location = `${url.protocol}//${url.host}${url.pathname === "/" ? "" : url.pathname}`
+  url.searchParams.delete(parameter)
+  return {
+    url: url.toString(),
+    location: value === undefined ? location : `${location}?${parameter}=${value}`,
+    parameter: value,
+    redacted: (message) => secrets.reduce((shown, secret) => shown.replaceAll(secret, "***"), message)
+  }
+}
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
