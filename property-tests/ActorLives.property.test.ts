@@ -110,7 +110,7 @@ class Test {
       services,
       failures: "restart",
       frames: { items: situation.frameItems, bytes: 65_536 },
-      onQuarantine: () => assert.fail("no item may end three lives here")
+      items: { errorValue: (error) => error, keep: () => assert.fail("no item may end three lives here") }
     })
   }
 

@@ -2,6 +2,7 @@ import type * as Effect from "effect/Effect"
 import type { ItemPolicy, OffloadPool } from "../scheduler/index.ts"
 import type { Activity } from "./ActorMetrics.ts"
 import type { ControlMessage } from "./ControlLane.ts"
+import type { ItemServices } from "./DeadItem.ts"
 import type { ActorFailure } from "./errors.ts"
 import type { Leftover } from "./Leftovers.ts"
 import type { Lifecycle, ModeName } from "./Lifecycle.ts"
@@ -35,6 +36,10 @@ export interface ActorDefinition {
   readonly sink?: AsyncSinkSpec
   /** What happens to an item that a stage (or the sink) fails on, by stage; `fail` where there is none. */
   readonly policies: ReadonlyArray<ItemPolicy>
+  /** The same of the source, for an item that can't travel. */
+  readonly sourcePolicy?: ItemPolicy
+  /** Of the source, where it has one, and then of each stage (or the sink): the id of the node that it is of. */
+  readonly nodeIds?: ReadonlyArray<string>
   readonly outputs: ReadonlyArray<ActorOutput>
   /** Where each item goes to one output instead of all: the last stage emits `Routed` items. With `order`, the last output gets their numbers. */
   readonly routes?: { readonly order: boolean }
@@ -51,7 +56,8 @@ export interface ActorDefinition {
    * - `end`: it ends the actor for good, and the actors after it are told.
    */
   readonly failures: "restart" | "end"
-  readonly onQuarantine?: (item: QuarantinedItem) => void
+  /** For items that fail. Without it nothing can be a dead letter: such an item fails, and one in quarantine is only counted. */
+  readonly items?: ItemServices
   /** Present where the stream is checkpointed. */
   readonly checkpointing?: ActorCheckpointing
 }
@@ -73,18 +79,6 @@ export interface ActorOrder extends ControlMessage {
   readonly type: "pause" | "resume" | "drain" | "barrier"
 }
 
-/** An item that was put aside because it ended its actor again and again. */
-export interface QuarantinedItem {
-  readonly address: string
-  readonly capability: string
-  /** Which of the items that entered the actor, from 1 on. */
-  readonly item: number
-  /** The value that entered the failing stage. */
-  readonly value: unknown
-  readonly error: unknown
-  readonly attempts: number
-}
-
 /**
  * A stage of a pipeline while it exists: it outlives its lives, of which one runs at a time.
  *
@@ -95,7 +89,7 @@ export interface QuarantinedItem {
  * **What happens to items** (`restart`): the item that was under way when a life ended is tried again, at the stage that
  * it had reached, so no stage before that sees it twice; a function that was waiting is called again. All items before
  * it are done and their output is kept; all after it wait in the frame and the mailbox. States are as they were before
- * the failing call. An item that ended three lives is reported to `onQuarantine` and left out.
+ * the failing call. An item that ended three lives goes to the dead letters and is left out.
  */
 export interface Actor {
   readonly address: string
@@ -150,6 +144,8 @@ export interface ActorSnapshot {
   readonly underWay: number
   readonly stages: ReadonlyArray<StageSnapshot>
   readonly mailbox: MailboxStats | undefined
+  /** Where it waits because of an item that failed: for which try, or for which store and why. */
+  readonly waitsFor?: string
 }
 
 export interface StageSnapshot {
@@ -159,6 +155,7 @@ export interface StageSnapshot {
   readonly itemsOut: number
   readonly failed: number
   readonly skipped: number
+  readonly deadLettered: number
   readonly retried: number
   readonly quarantined: number
   readonly counters: Readonly<Record<string, number>>

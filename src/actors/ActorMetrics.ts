@@ -18,7 +18,7 @@ export class ActorMetrics {
 
   constructor(stages: number) {
     const tallies: Array<StageTally> = []
-    for (let stage = 0; stage < stages; stage++) tallies.push({ failed: 0, skipped: 0, retried: 0, quarantined: 0 })
+    for (let stage = 0; stage < stages; stage++) tallies.push({ failed: 0, skipped: 0, deadLettered: 0, retried: 0, quarantined: 0 })
     this.stages = tallies
   }
 
@@ -44,6 +44,8 @@ export interface StageTally {
   failed: number
   /** Items given up on by the policy `skip`. */
   skipped: number
+  /** Items that went to the dead letters as the policy says. */
+  deadLettered: number
   retried: number
   /** Items given up on because they kept killing their actor. */
   quarantined: number

@@ -1,6 +1,7 @@
-import { describe, isOffloadable, type OffloadPool, portableTask, type StreamFunction } from "../scheduler/index.ts"
-import { CallWindow, type ConcurrentWindow, type Entered, TaskWindow } from "./ConcurrentWindow.ts"
-import { Island, type IslandSnapshot, refill } from "./Island.ts"
+import { type OffloadPool, portableTask } from "../scheduler/index.ts"
+import { type ChainParts, cut, windowFor } from "./ChainParts.ts"
+import { type ConcurrentWindow, type Entered, TaskWindow } from "./ConcurrentWindow.ts"
+import type { Island, IslandSnapshot } from "./Island.ts"
 import { failed, worked } from "./IslandWriter.ts"
 import type { StageSpec } from "./NodeSpec.ts"
 import type { Probe } from "./OffloadDecision.ts"
@@ -34,7 +35,7 @@ export class Chain {
   private readonly hasTimers: boolean
   private readonly enteredBefore: ReadonlyArray<number> | undefined
 
-  private constructor(stages: ReadonlyArray<StageSpec>, parts: Parts, enteredBefore?: ReadonlyArray<number>) {
+  private constructor(stages: ReadonlyArray<StageSpec>, parts: ChainParts, enteredBefore?: ReadonlyArray<number>) {
     this.stages = stages
     this.enteredBefore = enteredBefore
     this.hasTimers = stages.some(({ timer }) => timer !== undefined)
@@ -107,11 +108,14 @@ export class Chain {
     return this.stoppedWindow === undefined ? this.stopped.entered[0]! : this.windows[this.stoppedWindow]!.left + 1
   }
 
-  /** Where it stopped: the same text as long as nothing has moved there, so that it is the same value. */
+  /** Where it stopped: the stage, and which of the values that entered it. Another text for every other value. */
   get stoppedPlace(): string {
-    return this.stoppedWindow === undefined
-      ? `${this.stoppedIsland} ${this.stopped.entered.join(" ")}`
-      : `window ${this.stoppedWindow} ${this.stoppedItem}`
+    const stage = this.stoppedStage
+    const before = this.enteredBefore?.[stage] ?? 0
+    if (this.stoppedWindow !== undefined) return `${stage} ${before + this.windows[this.stoppedWindow]!.left + 1}`
+    const at = this.stopped.stage
+    const isSecondHalf = at === 0 && this.stoppedIsland > 0 && this.concurrent[this.stoppedIsland - 1]!.hasThen
+    return `${stage}${isSecondHalf ? "b" : ""} ${before + this.stopped.entered[at]!}`
   }
 
   /** Begins with an input: `items[from]` up to `items[to]`, which stay as they are until they are worked off. */
@@ -199,6 +203,20 @@ export class Chain {
     if (this.stoppedWindow !== undefined) this.windows[this.stoppedWindow]!.retry()
   }
 
+  /** Gives up the value that stopped; another goes on in its place, as if the failing stage had emitted it. */
+  replace(value: unknown): void {
+    const stage = this.stopped.stage
+    this.skip()
+    if (this.stoppedWindow === undefined) return this.stopped.pend(stage + 1, [value], 0)
+    const behind = this.stoppedWindow + 1
+    this.islands[behind]!.pend(this.concurrent[this.stoppedWindow]!.hasThen ? 1 : 0, [value], 0)
+  }
+
+  /** Gives up the value that stopped; the same stage is to work on another in its place. */
+  retryWith(value: unknown): void {
+    this.stopped.stopAt(this.stopped.stage, value)
+  }
+
   /** Starts the calls that were being gathered, because no more input is at hand. */
   flush(): void {
     for (const window of this.windows) window.flush()
@@ -262,6 +280,12 @@ export class Chain {
     return undefined
   }
 
+  /** The state of a stage as a plain value. */
+  stateSnapshot(stage: number): unknown {
+    const state = this.stateOf(stage)
+    return state && (this.stages[stage]!.snapshot?.(state) ?? { ...state })
+  }
+
   abandon(): void {
     for (const window of this.windows) window.abandon()
   }
@@ -276,7 +300,7 @@ export class Chain {
     const [first] = this.islands as [Island]
     if (this.windows.length === 0) return first.snapshot()
     const { index } = first.snapshot()
-    const states = this.stages.map((stage, at) => stage.snapshot?.(this.stateOf(at) ?? {}) ?? { ...this.stateOf(at) })
+    const states = this.stages.map((_, at) => this.stateSnapshot(at) ?? {})
     return { ...nothingUnderWay, states, index, entered: [...this.entered()] }
   }
 
@@ -288,6 +312,7 @@ export class Chain {
       const entered = snapshot.entered.slice(first, first + island.stages.length + 1)
       island.restore({ ...nothingUnderWay, states, entered, index: part === 0 ? snapshot.index : 0 })
     })
+    this.windows.forEach((window, index) => window.restore(snapshot.entered[this.concurrent[index]!.stage]!))
   }
 
   private isOffered(index: number): boolean {
@@ -347,76 +372,7 @@ export class Chain {
   }
 }
 
-interface Parts {
-  readonly islands: ReadonlyArray<Island>
-  readonly windows: ReadonlyArray<{ readonly stage: number; readonly window: ConcurrentWindow }>
-  readonly firstStage: ReadonlyArray<number>
-}
-
 const nothingUnderWay = { insideItem: false, stage: -1, value: null, result: [], pending: [], out: [], origins: [], ended: -1 } as const
 
 /** How many results an island behind a window takes at once. */
 const chunk = 64
-
-/** Cuts the stages at those that have a window. */
-const cut = (
-  stages: ReadonlyArray<StageSpec>,
-  windowOf: (stage: number) => ConcurrentWindow | undefined,
-  states: ReadonlyArray<Record<string, unknown> | undefined> = []
-): Parts => {
-  const islands: Array<Island> = []
-  const windows: Array<{ stage: number; window: ConcurrentWindow }> = []
-  const firstStage: Array<number> = []
-  let own: Array<StageSpec> = []
-  let first = 0
-  const close = () => {
-    islands.push(new Island(own, undefined, states.slice(first, first + own.length)))
-    firstStage.push(first)
-  }
-  stages.forEach((stage, index) => {
-    const window = windowOf(index)
-    if (!window) return own.push(stage)
-    close()
-    windows.push({ stage: index, window })
-    own = stage.then ? [secondHalf(stage)] : []
-    first = stage.then ? index : index + 1
-    return undefined
-  })
-  close()
-  return { islands, windows, firstStage }
-}
-
-/** What a concurrent stage does with the result of its function, as a stage over values with their results. */
-const secondHalf = (stage: StageSpec): StageSpec => {
-  let half = halves.get(stage)
-  if (!half) {
-    const { apply: _, then, ...rest } = stage
-    half = { ...rest, then: (names) => then!({ ...names, value: `${names.value}.value`, result: `${names.value}.result` }) }
-    halves.set(stage, half)
-  }
-  return half
-}
-const halves = new WeakMap<StageSpec, StageSpec>()
-
-const callOf = (fn: StreamFunction): ((value: unknown) => unknown) => {
-  const { maximum, meter } = describe(fn)
-  return (value) => {
-    if (meter) refill(meter)
-    return maximum === 0 ? fn() : fn(value)
-  }
-}
-
-const windowFor = (stage: StageSpec, options: { readonly address: string; readonly pool?: OffloadPool }): ConcurrentWindow | undefined => {
-  const { apply } = stage
-  if (!apply?.concurrency) return undefined
-  const { offload, operation, parallelism } = apply.concurrency
-  const moves = offload === "always" && options.pool !== undefined && isOffloadable(apply.fn)
-  if (!moves && parallelism <= 1) return undefined
-  if (apply.args)
-    throw new Error(
-      `${stage.capability} is concurrent, so its function can take the item only: its other arguments would be read at the wrong time.`
-    )
-  return moves
-    ? new TaskWindow(options.pool!, portableTask(apply.fn, operation), options.address)
-    : new CallWindow(callOf(apply.fn), parallelism)
-}

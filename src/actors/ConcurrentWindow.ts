@@ -37,6 +37,8 @@ export interface ConcurrentWindow {
   abandon(): void
   /** The values in here, oldest first; after `abandon` those that it gave up. */
   entries(): ReadonlyArray<unknown>
+  /** Counts on from so many values, all done with. */
+  restore(entered: number): void
 }
 
 /** A value with what the stage's function made of it. */
@@ -113,6 +115,10 @@ export class CallWindow implements ConcurrentWindow {
 
   wait(wants: "outcome" | "outcome-or-room", wake: () => void): () => void {
     return (this.again.isEmpty ? this.calls : this.again).wait(wants, wake)
+  }
+
+  restore(entered: number): void {
+    this.entered = this.left = entered
   }
 
   abandon(): void {
@@ -227,6 +233,10 @@ export class TaskWindow implements ConcurrentWindow {
     const returned = this.returned.slice(this.nextReturned).map(({ value }) => value)
     const failed = this.failure === undefined ? [] : this.failedTask
     return [...this.givenUp, ...failed, ...this.again.entries().flat(), ...returned, ...this.tasks.entries().flat(), ...this.gathered]
+  }
+
+  restore(entered: number): void {
+    this.entered = this.left = entered
   }
 
   abandon(): void {

@@ -1,80 +1,60 @@
 import * as Effect from "effect/Effect"
+import { mayKeepWaiting } from "../scheduler/index.ts"
 import type { Chain } from "./Chain.ts"
-import type { ActorFailure } from "./errors.ts"
 import type { IslandInput } from "./IslandInput.ts"
-import { LastFailure, type StageFailure } from "./LastFailure.ts"
-import { type ActorNode, Shell } from "./Shell.ts"
+import type { Applied } from "./ItemRecovery.ts"
+import { Shell } from "./Shell.ts"
+import { applyTo, type StageFailure, type Stopped, stoppedIn } from "./StageFailure.ts"
 import type { Wait } from "./Waiting.ts"
 
 /** What the actor of an island does about items that its stages fail on. */
-export abstract class IslandFailures extends Shell {
+export abstract class IslandFailures extends Shell<StageFailure> {
   abstract chain: Chain
   protected abstract readonly input: IslandInput
   /** There may be work for the chain even though no input is loaded. */
   protected abstract isStirred: boolean
-  private readonly lastFailure = new LastFailure<StageFailure>()
+  /** Before something that may take long everything that is done goes out. */
+  protected abstract afterOutput(wait: Wait): Wait
 
-  /** A function failed on an item. @returns the end of this life, unless the policy says to go on */
-  protected failedOn(): ActorFailure | undefined {
-    const { chain } = this
-    const stage = chain.stoppedStage
-    const { failure } = chain
+  /** A function failed on an item. @returns what to wait for, as the policy says */
+  protected failedOn(): Wait | undefined {
+    const { failure, stoppedStage } = this.chain
     if (failure?.isOfItem === false) {
-      return this.failure({ node: this.definition.stages[stage]!, reason: "node", cause: failure.cause })
+      return Effect.fail(this.failure({ node: this.definition.stages[stoppedStage]!, reason: "node", cause: failure.cause }))
     }
-    const { cause, value } = failure ?? chain.stopped
-    return this.failItem({ kind: "stage", stage, value, cause })
+    const failing = this.asked(stoppedIn(this.chain))
+    const deal = () => this.dealWith(failing, this.apply)
+    return mayKeepWaiting(failing.node.policy) ? this.afterOutput(Effect.suspend(() => deal() ?? Effect.void)) : deal()
   }
 
   /** Code of ours threw: no policy is asked, the supervisor decides. But an item that ends life after life is put aside, whoever is to blame. */
   protected crash(): Wait {
-    const { stopped, stoppedItem: item, stoppedPlace, stoppedStage: stage, stoppedValue: value } = this.chain
-    this.tallyOf(this.nodeOf(stage)).failed++
-    this.lastFailure.note(stoppedPlace, { kind: "stage", stage, item, value, cause: stopped.cause })
-    return Effect.die(stopped.cause)
-  }
-
-  protected failItem(failed: Omit<StageFailure, "item">): ActorFailure | undefined {
-    const { cause, kind, stage } = failed
-    const node = this.nodeOf(stage)
-    const tally = this.tallyOf(node)
-    tally.failed++
-    if (this.definition.policies[stage] === "skip") {
-      tally.skipped++
-      this.leaveOut(kind)
-      return undefined
-    }
-    const { output, stoppedItem, stoppedPlace } = this.chain
-    // Where nothing has moved since the last failure it is the same item again.
-    const place = kind === "stage" ? stoppedPlace : `output ${output.entered.at(-1)! - output.outCount}`
-    const item = kind === "stage" ? stoppedItem : output.originOf(0)
-    const attempts = this.lastFailure.note(place, { ...failed, item })
-    return this.failure({ node, reason: "item", item, attempts, cause })
+    const failing = this.asked(stoppedIn(this.chain))
+    this.tallyOf(this.nodes[failing.at]!).failed++
+    this.recovery.tried(failing)
+    this.recovery.endLife(failing)
+    return Effect.die(failing.cause)
   }
 
   /** A new life begins where the last one failed: with the item again, or without it when it has ended too many. */
-  protected tryAgain(): void {
-    const answer = this.lastFailure.answer()
-    if (answer?.isGivenUp === true) {
-      this.putAside(this.nodeOf(answer.failed.stage), answer.failed, answer.attempts)
-      this.leaveOut(answer.failed.kind)
-      return
-    }
-    if (answer) this.tallyOf(this.nodeOf(answer.failed.stage)).retried++
-    this.chain.retry()
+  protected tryAgain(): Wait | undefined {
+    if (this.recovery.endedLast === undefined) this.chain.retry()
+    return this.dealWithLast(this.apply)
   }
 
-  protected leaveOut(kind: StageFailure["kind"]): void {
-    if (kind === "stage") {
-      this.chain.skip()
-      this.isStirred = true
-    } else {
-      this.chain.output.dropOutput(1)
-    }
+  /** With the node that it is of; before the first stage (-1) it is the one that the items come from. */
+  protected asked({ stage, ...failed }: Stopped): StageFailure {
+    const at = Math.max(0, this.input.nodes.length + stage)
+    return { ...failed, at, node: this.failedNode(at) }
   }
 
-  /** The node of a stage; before the first stage (-1) it is the one that the items come from. */
-  protected nodeOf(stage: number): ActorNode {
-    return this.nodes[Math.max(0, this.input.nodes.length + stage)]!
+  protected readonly apply = (verdict: Applied, failing: StageFailure): void => {
+    this.isStirred = true
+    const isSink = this.definition.outputs.length === 0 && failing.at === this.nodes.length - 1
+    applyTo(this.chain, verdict, failing, isSink)
+  }
+
+  protected override stateOf({ at }: StageFailure): unknown {
+    return this.chain.stateSnapshot(at - this.input.nodes.length)
   }
 }

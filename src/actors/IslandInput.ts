@@ -1,6 +1,7 @@
 import type * as Effect from "effect/Effect"
 import type { ActorFailure } from "./errors.ts"
 import type { ActorNode } from "./Shell.ts"
+import type { Wait } from "./Waiting.ts"
 
 /** Where an island's items come from: a mailbox or a synchronous source. */
 export interface IslandInput {
@@ -29,9 +30,10 @@ export interface IslandInput {
 
 /**
  * `items` were loaded; a `signal` was dealt with; there is `nothing` to be had before `wait` comes back; what comes next
- * has to wait until the calls under way have come back (`unsettled`); the input has `ended`; or it failed.
+ * has to wait until the calls under way have come back (`unsettled`); the input has `ended`; it failed; or there is something to wait
+ * for before `next` can be asked the same again.
  */
-export type InputState = "items" | "signal" | "nothing" | "unsettled" | "ended" | ActorFailure
+export type InputState = "items" | "signal" | "nothing" | "unsettled" | "ended" | ActorFailure | Wait
 
 /** What an input may ask of the actor that runs the island. */
 export interface IslandDriver {
@@ -47,13 +49,11 @@ export interface IslandDriver {
   cutShort(): number
   /** Begins with `items[from]` up to `items[to]`. */
   readonly load: (items: ReadonlyArray<unknown>, from: number, to: number, bytes: number) => void
-  /** Hands on everything so far, and the signal behind it. */
-  readonly passOn: (kind: "watermark" | "barrier" | "directive", value: unknown) => ActorFailure | undefined
-  /** Makes frames of the output so far. */
-  readonly frameOutput: () => ActorFailure | undefined
+  /** Hands on everything so far, and the signal behind it. @returns what to wait for before it can */
+  readonly passOn: (kind: "watermark" | "barrier" | "directive", value: unknown) => Wait | undefined
+  /** Makes frames of the output so far. @returns what to wait for before it can go on */
+  readonly frameOutput: () => Wait | undefined
   readonly hasBarrier: boolean
-  /** A barrier that was ordered, to be passed on between two items. */
-  readonly takeBarrier: () => string | number | undefined
   /** How much of the input has been read. */
   readonly progress: (done: number, total: number | undefined, isLast: boolean) => void
   /** The input's own node failed. */

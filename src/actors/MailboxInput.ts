@@ -1,10 +1,10 @@
 import type * as Effect from "effect/Effect"
 import { decodeFrame, type Frame, signalValue } from "../serialization/index.ts"
 import type { ActorOrder } from "./Actor.ts"
-import type { ActorFailure } from "./errors.ts"
 import type { Mailbox } from "./Mailbox.ts"
 import type { InputState, IslandDriver, IslandInput } from "./IslandInput.ts"
 import type { ActorNode } from "./Shell.ts"
+import type { Wait } from "./Waiting.ts"
 
 /**
  * The frames of a mailbox as the input of an island.
@@ -57,7 +57,8 @@ export class MailboxInput implements IslandInput {
       return "items"
     }
     if (!island.chain.isSettled) return "unsettled"
-    return this.signal(edge, frame, island)
+    // Everything before it goes out first, so that nothing has to wait halfway through a signal.
+    return island.frameOutput() ?? this.signal(edge, frame, island)
   }
 
   wait(): Effect.Effect<void, unknown> {
@@ -101,8 +102,6 @@ export class MailboxInput implements IslandInput {
       case "end":
         return this.endOf(edge, island)
       case "error": {
-        const problem = island.frameOutput()
-        if (problem) return problem
         const cause = signalValue(frame)
         this.mailbox.release(edge)
         return island.inputFailure(cause, "upstream", undefined, true)
@@ -123,7 +122,7 @@ export class MailboxInput implements IslandInput {
     return this.passWatermark(island) ?? this.passAligned(island)
   }
 
-  private passWatermark(island: IslandDriver): ActorFailure | undefined {
+  private passWatermark(island: IslandDriver): Wait | undefined {
     const earliest = Math.min(...this.watermarks)
     if (earliest <= this.watermark || earliest === Infinity) return undefined
     const problem = island.passOn("watermark", earliest)

@@ -12,7 +12,8 @@ import { IslandFailures } from "./IslandFailures.ts"
 import { type Held, heldIn, heldItems } from "./Leftovers.ts"
 import { OffloadDecision } from "./OffloadDecision.ts"
 import { isTurnOver, leastBudget, nextTurn, oldestOutputMs, Pace, progressMs } from "./Pace.ts"
-import { firstOf, settled, type Wait, watched } from "./Waiting.ts"
+import { firstOf, settled, type Wait, watched, woken } from "./Waiting.ts"
+import { unencodableIn } from "./StageFailure.ts"
 
 /**
  * An island as an actor: items in, from a mailbox or a synchronous source; through the stages; out as frames, unless
@@ -60,8 +61,8 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
       } catch (cause) {
         return Effect.fail(this.failure({ node: this.nodes[0]!, reason: "node", cause }))
       }
-      this.tryAgain()
-      return Effect.andThen(isOpen, this.loop)
+      const wait = this.tryAgain()
+      return Effect.andThen(isOpen, wait ? Effect.andThen(wait, this.loop) : this.loop)
     })
   }
 
@@ -79,8 +80,9 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
       if (this.isOver) return this.output.isWaiting ? this.awaitRoom : undefined
       if (this.hasBarrier && this.input.isSource && !this.chain.isInsideItem && this.chain.isSettled) {
         // Between two items, wherever in the source's portion and also while paused: a round must not wait for either.
-        const problem = this.passOn("barrier", this.takeBarrier())
-        if (problem) return Effect.fail(problem)
+        const wait = this.passOn("barrier", this.barriers[0])
+        if (wait) return wait
+        this.barriers.shift()
         continue
       }
       const isPaused = this.lifecycle.mode === Mode.paused
@@ -102,22 +104,22 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
 
   /** Others come first; what is done goes out before. */
   private endTurn(): Wait {
-    const problem = this.frameOutput()
-    if (problem) return Effect.fail(problem)
+    const framing = this.frameOutput()
+    if (framing) return framing
     return this.output.flush() ? this.waitFor("busy", nextTurn) : this.awaitRoom
   }
 
   /** Everything that was brought in is worked off: brings in what is next. */
   private bringIn(isPaused: boolean): Wait | undefined {
     if (this.pendingSince >= 0 && performance.now() - this.pendingSince > oldestOutputMs) {
-      const problem = this.frameOutput()
-      if (problem) return Effect.fail(problem)
+      const framing = this.frameOutput()
+      if (framing) return framing
     }
     if (isPaused) return this.rest("order")
     const started = this.input.isExact === true ? performance.now() : 0
     if (started > 0 && isTurnOver(started)) return this.endTurn()
     const state = this.input.next(this)
-    if (state instanceof ActorFailure) return Effect.fail(state)
+    if (typeof state !== "string") return Effect.isEffect(state) ? state : Effect.fail(state)
     if (state === "items" && started > 0) return this.slice(this.now(), started, this.pace.slice)
     if (state === "ended") this.isEnding = true
     if (state === "nothing") return this.rest("input")
@@ -129,8 +131,8 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
     const moved = this.offload.decide(this.chain, this.pace.msPerItem)
     if (moved) {
       // The output of the old chain stays behind otherwise.
-      const problem = this.frameOutput()
-      if (problem) return Effect.fail(problem)
+      const framing = this.frameAll()
+      if (framing) return Effect.map(framing, () => void (this.chain = moved))
       this.chain = moved
     }
     const { chain } = this
@@ -143,17 +145,16 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
 
     const { output } = chain
     if (output.outCount > 0 && this.pendingSince < 0) this.pendingSince = ended
-    if (output.outCount >= this.output.fullFrame) {
-      const problem = this.frameOutput()
-      if (problem) return Effect.fail(problem)
-    }
+    const framing = output.outCount >= this.output.fullFrame ? this.frameAll() : undefined
+    return framing ? Effect.flatMap(framing, () => this.answer(outcome) ?? Effect.void) : this.answer(outcome)
+  }
+
+  private answer(outcome: number): Wait | undefined {
     switch (outcome) {
       case suspended:
-        return this.awaitCall(chain.stopped.cause as PromiseLike<unknown>)
-      case failed: {
-        const problem = this.failedOn()
-        return problem && Effect.fail(problem)
-      }
+        return this.awaitCall(this.chain.stopped.cause as PromiseLike<unknown>)
+      case failed:
+        return this.failedOn()
       case broken:
         return this.crash()
       case waiting:
@@ -167,26 +168,30 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
   /** The call of the item that stopped is asynchronous: what is done goes out before it is awaited. */
   private awaitCall(thenable: PromiseLike<unknown>): Wait {
     const island = this.chain.stopped
-    let problem: ActorFailure | undefined
+    let isFailed = false
     const outcome = settled(
       watched(thenable),
       (value) => island.resumeWith(value),
       (error) => {
         island.failWith(error)
-        problem = this.failedOn()
+        isFailed = true
       }
     )
     const wait = Effect.suspend(() => this.waitFor("idle", outcome))
-    const framing = this.frameOutput()
-    if (framing) return Effect.fail(framing)
-    const out = this.output.flush() ? wait : Effect.andThen(this.awaitOutput, wait)
-    return Effect.flatMap(out, () => (problem ? Effect.fail(problem) : Effect.void))
+    return Effect.flatMap(this.afterOutput(wait), () => (isFailed ? this.failedOn() : undefined) ?? Effect.void)
+  }
+
+  /** Before something that may take long everything that is done goes out. */
+  protected afterOutput(wait: Wait): Wait {
+    const framing = this.frameAll()
+    if (framing) return Effect.andThen(framing, Effect.andThen(this.awaitOutput, wait))
+    return this.output.flush() ? wait : Effect.andThen(this.awaitOutput, wait)
   }
 
   /** Nothing to do: everything that is done goes out, then it waits for an order or for input, and for calls and timers. */
   private rest(also: "order" | "input" | "calls"): Wait | undefined {
-    const problem = this.frameOutput()
-    if (problem) return Effect.fail(problem)
+    const framing = this.frameOutput()
+    if (framing) return framing
     this.chain.flush()
     if (!this.output.flush()) return undefined
     const waits: Array<Wait> = []
@@ -195,12 +200,7 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
       waits.push(Effect.mapError(this.input.wait(), (cause) => this.failure({ node: this.nodes[0]!, reason: "node", cause })))
     }
     for (const { wants, window } of this.chain.awaited) {
-      waits.push(
-        Effect.callback<void>((resume) => {
-          const withdraw = window.wait(wants, () => resume(Effect.void))
-          return Effect.sync(withdraw)
-        })
-      )
+      waits.push(woken((wake) => window.wait(wants, wake)))
     }
     if (this.output.isWaiting) waits.push(this.room)
     const timer = this.chain.nextTimer()
@@ -230,8 +230,8 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
     this.endingStage = stage
     this.isStirred = true
     if (stage >= 0) return undefined
-    const problem = this.frameOutput()
-    if (problem) return Effect.fail(problem)
+    const framing = this.frameOutput()
+    if (framing) return framing
     this.output.signal("end", now)
     this.isOver = true
     return undefined
@@ -252,13 +252,9 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
     return this.barriers.length > 0
   }
 
-  takeBarrier(): string | number | undefined {
-    return this.barriers.shift()
-  }
-
-  passOn(kind: "watermark" | "barrier" | "directive", value: unknown): ActorFailure | undefined {
-    const problem = this.frameOutput()
-    if (problem) return problem
+  passOn(kind: "watermark" | "barrier" | "directive", value: unknown): Wait | undefined {
+    const framing = this.frameOutput()
+    if (framing) return framing
     if (kind === "barrier") this.definition.checkpointing?.onBarrier(value, this.snapshot())
     this.output.signal(kind, this.now(), value)
     return undefined
@@ -293,28 +289,42 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
     return this.failure({ node: this.nodes[0]!, reason, cause, isFinal, ...(item === undefined ? {} : { item }) })
   }
 
-  /** Makes frames of the output so far. @returns a failure where a value can't be encoded and its policy is to fail */
-  frameOutput(): ActorFailure | undefined {
-    const { output } = this.chain
-    this.pendingSince = -1
-    while (output.outCount > 0) {
-      try {
-        this.output.encode(output.out, 0, output.outCount, this.now())
-        output.outCount = 0
-      } catch (cause) {
-        if (!(cause instanceof UnencodableValue) || cause.index < 0) throw cause
-        // Those before it are in frames.
-        output.dropOutput(cause.index)
-        const problem = this.failItem({ kind: "output", stage: this.definition.stages.length - 1, value: output.out[0], cause })
-        if (problem) return problem
-      }
+  /** Makes frames of the output so far. @returns what to wait for where a value can't be encoded; then it is to be called again */
+  frameOutput(): Wait | undefined {
+    for (let cause = this.encodeOutput(); cause !== undefined; cause = this.encodeOutput()) {
+      const failing = this.asked(unencodableIn(this.chain, cause))
+      const wait = this.dealWith(failing, this.apply)
+      if (wait) return wait
     }
+    this.pendingSince = -1
     return undefined
+  }
+
+  /** Makes frames of the output before the first value that can't be encoded. @returns what is wrong with that */
+  private encodeOutput(): UnencodableValue | undefined {
+    const { output } = this.chain
+    if (output.outCount === 0) return undefined
+    try {
+      this.output.encode(output.out, 0, output.outCount, this.now())
+      output.outCount = 0
+      return undefined
+    } catch (cause) {
+      if (!(cause instanceof UnencodableValue) || cause.index < 0) throw cause
+      // Those before it are in frames.
+      output.dropOutput(cause.index)
+      return cause
+    }
+  }
+
+  /** The same, until all of it is in frames. */
+  private frameAll(): Wait | undefined {
+    const wait = this.frameOutput()
+    return wait && Effect.flatMap(wait, () => this.frameAll() ?? Effect.void)
   }
 
   protected override frameRest(): void {
     // Of values that can't be encoded the first one has been reported; those behind it are lost with the actor.
-    while (this.frameOutput() !== undefined) this.leaveOut("output")
+    while (this.encodeOutput() !== undefined) this.chain.output.dropOutput(1)
   }
 
   protected entered(): ReadonlyArray<number> {

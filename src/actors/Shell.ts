@@ -2,21 +2,18 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { Actor, ActorDefinition, ActorOrder, ActorSnapshot, StageSnapshot } from "./Actor.ts"
+import type { Actor, ActorDefinition, ActorSnapshot, StageSnapshot } from "./Actor.ts"
 import { ActorMetrics, type StageTally } from "./ActorMetrics.ts"
-import { ControlLane } from "./ControlLane.ts"
 import { ActorFailure, MailboxClosed } from "./errors.ts"
-import type { FailedItem } from "./LastFailure.ts"
 import { type Held, type Leftover, leftFrame, takeLeftovers } from "./Leftovers.ts"
+import { type Applied, type Failed, type FailedIn, ItemRecovery, type Verdict } from "./ItemRecovery.ts"
 import { Lifecycle, Mode } from "./Lifecycle.ts"
-import type { Mailbox } from "./Mailbox.ts"
 import type { NodeObservers, NodeSpec } from "./NodeSpec.ts"
+import { failItems, type ItemPolicy } from "../scheduler/index.ts"
+import { type Orders, OwnLane } from "./OwnLane.ts"
 import { type Output, OutputPort } from "./OutputPort.ts"
-import { Parking } from "./Parking.ts"
+import type { Wait } from "./Waiting.ts"
 import { RoutedOutput } from "./RoutedOutput.ts"
-
-/** Where the orders to an actor come in: its mailbox, or a lane of its own where it has none. */
-export type Orders = Pick<Mailbox<ActorOrder>, "sendControl" | "takeControl" | "controlLength" | "awaitControl">
 
 /** A node of the actor as the shell sees it. */
 export interface ActorNode {
@@ -29,7 +26,7 @@ export interface ActorNode {
  * What all actors have in common: lives that follow each other, orders, failures, callbacks that observe, counts.
  * The three shells add what one life does.
  */
-export abstract class Shell implements Actor {
+export abstract class Shell<Item extends FailedIn = FailedIn> implements Actor {
   readonly address: string
   readonly kind: Actor["kind"]
   readonly lifecycle = new Lifecycle()
@@ -38,6 +35,7 @@ export abstract class Shell implements Actor {
   protected readonly output: Output
   protected readonly orders: Orders
   protected readonly nodes: ReadonlyArray<ActorNode>
+  protected readonly recovery: ItemRecovery<Item>
   protected clock!: Clock.Clock
   private life: Fiber.Fiber<void, ActorFailure> | undefined
   private hasStarted = false
@@ -54,6 +52,7 @@ export abstract class Shell implements Actor {
     this.metrics = new ActorMetrics(nodes.length)
     const { address, frames = defaultLimits, outputs, routes } = definition
     this.output = routes === undefined ? new OutputPort(address, outputs, frames) : new RoutedOutput(address, outputs, frames, routes)
+    this.recovery = new ItemRecovery(address, definition.items)
     this.orders = "mailbox" in definition.input ? definition.input.mailbox : new OwnLane()
   }
 
@@ -164,7 +163,8 @@ export abstract class Shell implements Actor {
         ...this.metrics.stages[node]!,
         counters: this.counters(node)
       })),
-      mailbox: "mailbox" in input ? input.mailbox.stats() : undefined
+      mailbox: "mailbox" in input ? input.mailbox.stats() : undefined,
+      ...(this.recovery.waitsFor === undefined ? {} : { waitsFor: this.recovery.waitsFor })
     }
   }
 
@@ -203,10 +203,89 @@ export abstract class Shell implements Actor {
     return new ActorFailure({ ...fields, address: this.address, capability: fields.node.capability, kind: fields.node.kind, isFinal })
   }
 
+  /**
+   * Asks the policy about an item that just failed, and does what it says: at once, or after a wait.
+   *
+   * @param apply leaves the item out, puts another in its place or tries it again
+   * @returns the wait, or the end of this life
+   */
+  protected dealWith(failed: Item, apply: (verdict: Applied, failed: Item) => void): Wait | undefined {
+    const attempts = this.recovery.tried(failed)
+    const node = this.nodes[failed.at]!
+    this.tallyOf(node).failed++
+    const act = (verdict: Verdict): Wait | undefined => {
+      const tally = this.tallyOf(node)
+      switch (verdict.type) {
+        case "fail": {
+          this.recovery.endLife(failed)
+          const { cause } = verdict
+          return Effect.fail(this.failure({ node, reason: "item", item: failed.item, attempts, cause }))
+        }
+        case "leave-out":
+          tally[verdict.as]++
+          break
+        case "retry":
+          tally.retried++
+      }
+      apply(verdict, failed)
+      return undefined
+    }
+    const decision = this.recovery.decide(failed, attempts)
+    if (!Effect.isEffect(decision)) return act(decision)
+    return this.guarded(node, decision, act)
+  }
+
+  /** For a new life: deals with the item that ended the last one. @returns what to wait for */
+  protected dealWithLast(apply: (verdict: Applied, failed: Item) => void): Wait | undefined {
+    const last = this.recovery.endedLast
+    if (last === undefined) return undefined
+    const { attempts, failed, isGivenUp } = last
+    const node = this.nodes[failed.at]!
+    if (!isGivenUp) {
+      this.recovery.answered()
+      this.tallyOf(node).retried++
+      apply({ type: "retry" }, failed)
+      return undefined
+    }
+    return this.putAside(failed, attempts, (verdict) => {
+      this.recovery.answered()
+      apply(verdict, failed)
+    })
+  }
+
   /** Gives an item up that has ended too many lives. */
-  protected putAside(node: ActorNode, { cause: error, item, value }: FailedItem, attempts: number): void {
-    this.tallyOf(node).quarantined++
-    this.definition.onQuarantine?.({ address: this.address, capability: node.capability, item, value, error, attempts })
+  protected putAside(failed: Item, attempts: number, apply: (verdict: Applied) => void): Wait {
+    const node = this.nodes[failed.at]!
+    return this.guarded(node, this.recovery.quarantine(failed, attempts, this.stateOf(failed)), (verdict) => {
+      this.tallyOf(node).quarantined++
+      apply(verdict as Applied)
+      return undefined
+    })
+  }
+
+  /** The state of the stage that failed, for the record. */
+  protected stateOf(_failed: Item): unknown {
+    return undefined
+  }
+
+  /** What a policy is asked about: the node, by its place in this actor. */
+  protected failedNode(at: number): Failed["node"] {
+    const { nodeIds, policies, sink, sourcePolicy, stages } = this.definition
+    const sources = this.nodes.length - stages.length - (sink === undefined ? 0 : 1)
+    const policy: ItemPolicy = (at < sources ? sourcePolicy : policies[at - sources]) ?? failItems
+    const { capability } = this.nodes[at]!
+    return { id: nodeIds?.[at] ?? capability, capability, policy }
+  }
+
+  private guarded(node: ActorNode, decision: Effect.Effect<Verdict, unknown>, act: (verdict: Verdict) => Wait | undefined): Wait {
+    const failed = (cause: unknown) => this.failure({ node, reason: "node", cause })
+    // What it says is done in the very step in which it is there, so that no interruption comes between.
+    return Effect.suspend(() =>
+      this.waitFor(
+        "idle",
+        Effect.flatMap(Effect.mapError(decision, failed), (verdict) => act(verdict) ?? Effect.void)
+      )
+    )
   }
 
   protected tallyOf(node: ActorNode): StageTally {
@@ -315,27 +394,3 @@ export abstract class Shell implements Actor {
 }
 
 const defaultLimits = { items: 512, bytes: 64 * 1024 }
-
-/** The orders of an actor without a mailbox. Most such actors never get one, so the lane is made for the first. */
-class OwnLane implements Orders {
-  private lane: ControlLane<ActorOrder> | undefined
-  private parking: Parking | undefined
-
-  sendControl(order: ActorOrder): boolean {
-    const isTaken = (this.lane ??= new ControlLane()).send(order)
-    this.parking?.wake()
-    return isTaken
-  }
-
-  takeControl(): ActorOrder | undefined {
-    return this.lane?.take()
-  }
-
-  get controlLength(): number {
-    return this.lane?.length ?? 0
-  }
-
-  get awaitControl(): Effect.Effect<void> {
-    return (this.parking ??= new Parking(() => this.controlLength > 0)).wait
-  }
-}

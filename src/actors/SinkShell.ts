@@ -2,12 +2,13 @@ import * as Effect from "effect/Effect"
 import { decodeFrame, type Frame, signalValue } from "../serialization/index.ts"
 import type { ActorDefinition, ActorOrder } from "./Actor.ts"
 import { type ActorFailure, ItemFailure } from "./errors.ts"
-import { LastFailure } from "./LastFailure.ts"
+import type { Applied, FailedIn } from "./ItemRecovery.ts"
 import { Mode } from "./Lifecycle.ts"
 import { type Held, heldItems } from "./Leftovers.ts"
 import type { Mailbox } from "./Mailbox.ts"
 import type { AsyncSink, AsyncSinkSpec } from "./NodeSpec.ts"
 import { Shell } from "./Shell.ts"
+import type { Wait } from "./Waiting.ts"
 
 /**
  * An asynchronous sink as an actor: it takes a frame when it is ready for one and releases it once it is written.
@@ -27,10 +28,11 @@ export class SinkShell extends Shell {
   private next = 0
   private edge = 0
   private written = 0
+  /** Items that were worked off before the snapshot that it goes on from. */
+  private takenBefore = 0
   private readonly ended: Array<boolean>
   private readonly aligned: Array<boolean>
   private barrier: unknown
-  private readonly lastFailure = new LastFailure()
   /** Everything is written and a checkpoint has it; only `finish` is missing. */
   private isSealed = false
   private isFinished = false
@@ -62,7 +64,7 @@ export class SinkShell extends Shell {
   }
 
   private loop(sink: AsyncSink): Effect.Effect<void, ActorFailure> {
-    this.tryAgain()
+    const trying = this.tryAgain()
     const step: Effect.Effect<void, ActorFailure> = Effect.suspend(() => {
       while (this.orders.controlLength > 0) this.orders.takeControl()
       if (this.isFinished) return Effect.void
@@ -75,7 +77,7 @@ export class SinkShell extends Shell {
       const failure = this.take(delivery.edge, delivery.frame)
       return failure ? Effect.fail(failure) : step
     })
-    return step
+    return trying ? Effect.andThen(trying, step) : step
   }
 
   private take(edge: number, frame: Frame): ActorFailure | undefined {
@@ -115,8 +117,7 @@ export class SinkShell extends Shell {
       onSuccess: () => this.noteWritten(rest.length, sink),
       onFailure: (cause) => {
         if (!(cause instanceof ItemFailure)) return Effect.fail(this.failure({ node: this.spec, reason: "node", cause }))
-        const failure = this.failItem(cause, sink)
-        return failure ? Effect.fail(failure) : Effect.void
+        return this.failItem(cause, sink) ?? Effect.void
       }
     })
   }
@@ -130,29 +131,23 @@ export class SinkShell extends Shell {
     return Effect.void
   }
 
-  private failItem({ cause, index }: ItemFailure, sink: AsyncSink): ActorFailure | undefined {
+  private failItem({ cause, index }: ItemFailure, sink: AsyncSink): Wait | undefined {
     this.next += index
     this.written += index
     this.position = sink.position()
-    const [tally] = this.metrics.stages
-    tally!.failed++
-    if (this.definition.policies[0] === "skip") {
-      tally!.skipped++
-      this.leaveOut()
-      return undefined
-    }
-    const item = this.metrics.itemsIn - this.items!.length + this.next + 1
-    const attempts = this.lastFailure.note(String(item), { item, value: this.items![this.next], cause })
-    return this.failure({ node: this.spec, reason: "item", item, attempts, cause })
+    const item = this.takenBefore + this.metrics.itemsIn - this.items!.length + this.next + 1
+    const failed: FailedIn = { at: 0, node: this.failedNode(0), place: String(item), item, value: this.items![this.next], cause }
+    return this.dealWith(failed, this.apply)
   }
 
   /** A new life begins with the item that ended the last one, or without it when it has ended too many. */
-  private tryAgain(): void {
-    const answer = this.lastFailure.answer()
-    if (answer?.isGivenUp === false) this.tallyOf(this.spec).retried++
-    if (answer?.isGivenUp !== true) return
-    this.putAside(this.spec, answer.failed, answer.attempts)
-    this.leaveOut()
+  private tryAgain(): Wait | undefined {
+    return this.dealWithLast(this.apply)
+  }
+
+  private readonly apply = (verdict: Applied): void => {
+    if (verdict.type === "leave-out") this.leaveOut()
+    if (verdict.type === "replace") this.items![this.next] = verdict.value
   }
 
   private leaveOut(): void {
@@ -230,11 +225,13 @@ export class SinkShell extends Shell {
 
   snapshot(): unknown {
     const { finished = null, isFinished, isSealed, position = null } = this
-    return { position, ended: [...this.ended], isSealed, isFinished, finished } satisfies SinkSnapshot
+    const taken = this.takenBefore + this.metrics.itemsIn - this.underWay()
+    return { position, taken, ended: [...this.ended], isSealed, isFinished, finished } satisfies SinkSnapshot
   }
 
   restore(snapshot: unknown): void {
-    const { ended, finished, isFinished, isSealed, position } = snapshot as SinkSnapshot
+    const { ended, finished, isFinished, isSealed, position, taken } = snapshot as SinkSnapshot
+    this.takenBefore = taken
     this.position = position ?? undefined
     ended.forEach((value, edge) => (this.ended[edge] = value))
     this.isSealed = isSealed
@@ -245,6 +242,7 @@ export class SinkShell extends Shell {
 
 interface SinkSnapshot {
   readonly position: unknown
+  readonly taken: number
   readonly ended: ReadonlyArray<boolean>
   readonly isSealed: boolean
   readonly isFinished: boolean

@@ -4,11 +4,12 @@ import * as Fiber from "effect/Fiber"
 import { UnencodableValue } from "../serialization/index.ts"
 import type { ActorDefinition } from "./Actor.ts"
 import type { ActorFailure } from "./errors.ts"
-import { LastFailure } from "./LastFailure.ts"
 import { type Held, heldItems } from "./Leftovers.ts"
+import type { Applied, FailedIn } from "./ItemRecovery.ts"
 import { Mode } from "./Lifecycle.ts"
 import type { AsyncSource, AsyncSourceSpec, SourceBatch } from "./NodeSpec.ts"
 import { Shell } from "./Shell.ts"
+import type { Wait } from "./Waiting.ts"
 
 /**
  * An asynchronous source as an actor: it reads when everything that it read before has been taken.
@@ -27,8 +28,9 @@ export class SourceShell extends Shell {
   /** A batch that is not all in frames yet, and how far it is. */
   private batch: SourceBatch | undefined
   private next = 0
-  private readonly lastFailure = new LastFailure()
   private isDone = false
+  /** Items that were given before the snapshot that it goes on from. */
+  private takenBefore = 0
   private hasEnded = false
   private barriers: Array<string | number> = []
   private reading: Fiber.Fiber<void, ActorFailure> | undefined
@@ -45,21 +47,25 @@ export class SourceShell extends Shell {
     const { address, checkpointing, services } = this.definition
     const durable = checkpointing === undefined ? {} : { durable: checkpointing.durable }
     return Effect.scoped(
-      Effect.flatMap(this.guard(Effect.suspend(() => this.spec.open({ address, services, position: this.position, ...durable }))), (source) =>
-        Effect.andThen(
-          isOpen,
-          Effect.suspend(() => {
-            this.source = source
-            const failure = this.tryAgain()
-            return failure ? Effect.fail(failure) : this.loop(source)
-          })
-        )
+      Effect.flatMap(
+        this.guard(Effect.suspend(() => this.spec.open({ address, services, position: this.position, ...durable }))),
+        (source) =>
+          Effect.andThen(
+            isOpen,
+            Effect.suspend(() => {
+              this.source = source
+              const trying = this.dealWithLast(this.apply)
+              return trying ? Effect.andThen(trying, this.loop(source)) : this.loop(source)
+            })
+          )
       )
     )
   }
 
   private loop(source: AsyncSource): Effect.Effect<void, ActorFailure> {
     const step: Effect.Effect<void, ActorFailure> = Effect.suspend(() => {
+      const wait = this.batch && this.encode(this.batch)
+      if (wait) return Effect.andThen(wait, step)
       this.obey()
       if (!this.output.flush()) return Effect.andThen(this.awaitRoom, step)
       if (this.hasEnded) return Effect.void
@@ -100,12 +106,11 @@ export class SourceShell extends Shell {
     this.definition.checkpointing?.onTaken?.(this.metrics.itemsIn)
     this.batch = batch
     this.next = 0
-    const failure = this.encode(batch)
-    return failure ? Effect.fail(failure) : Effect.void
+    return Effect.void
   }
 
-  /** Makes frames of the rest of the batch. @returns a failure where an item can't be encoded and its policy is to fail */
-  private encode(batch: SourceBatch): ActorFailure | undefined {
+  /** Makes frames of the rest of the batch. @returns what to wait for where an item can't be encoded, and then it is to be called again */
+  private encode(batch: SourceBatch): Wait | undefined {
     for (;;) {
       try {
         if ("block" in batch) this.output.encodeLines(batch, this.now())
@@ -113,38 +118,33 @@ export class SourceShell extends Shell {
         this.batch = undefined
         return undefined
       } catch (cause) {
-        const [tally] = this.metrics.stages
-        tally!.failed++
-        if ("block" in batch || !(cause instanceof UnencodableValue)) return this.failure({ node: this.spec, reason: "node", cause })
+        if ("block" in batch || !(cause instanceof UnencodableValue)) {
+          this.tallyOf(this.spec).failed++
+          return Effect.fail(this.failure({ node: this.spec, reason: "node", cause }))
+        }
         // The items before it are in frames.
         this.next = cause.index
-        if (this.definition.policies[0] === "skip") {
-          tally!.skipped++
-          this.next++
-          continue
-        }
-        const item = this.metrics.itemsIn - batch.items.length + this.next + 1
-        const failed = { item, value: batch.items[this.next], cause }
-        if (this.definition.failures === "restart" && this.isSpent) {
-          this.putAside(this.spec, failed, 1)
-          this.next++
-          continue
-        }
-        const attempts = this.lastFailure.note(String(item), failed)
-        return this.failure({ node: this.spec, reason: "item", item, attempts, cause })
+        const wait = this.failItem(batch.items, cause)
+        if (wait) return wait
       }
     }
   }
 
-  /** A new life: what is left of the batch comes first, without an item that has ended too many. */
-  private tryAgain(): ActorFailure | undefined {
-    const answer = this.lastFailure.answer()
-    if (answer?.isGivenUp === false) this.tallyOf(this.spec).retried++
-    if (answer?.isGivenUp === true) {
-      this.putAside(this.spec, answer.failed, answer.attempts)
-      this.next++
+  private failItem(items: ReadonlyArray<unknown>, cause: unknown): Wait | undefined {
+    const item = this.takenBefore + this.metrics.itemsIn - items.length + this.next + 1
+    const node = this.failedNode(0)
+    const failed: FailedIn = { at: 0, node, place: String(item), item, value: items[this.next], cause, isHopeless: true }
+    if (node.policy.then !== "fail" || node.policy.handler || this.definition.failures !== "restart" || !this.isSpent) {
+      return this.dealWith(failed, this.apply)
     }
-    return this.batch && this.encode(this.batch)
+    this.tallyOf(this.spec).failed++
+    return this.putAside(failed, this.recovery.tried(failed), this.apply)
+  }
+
+  private readonly apply = (verdict: Applied): void => {
+    if (verdict.type === "leave-out") this.next++
+    if (verdict.type !== "replace" || this.batch === undefined || "block" in this.batch) return
+    this.batch = { ...this.batch, items: this.batch.items.with(this.next, verdict.value) }
   }
 
   private end(): Effect.Effect<void, ActorFailure> {
@@ -193,15 +193,24 @@ export class SourceShell extends Shell {
   }
 
   snapshot(): unknown {
-    return { position: this.position ?? null, isDone: this.isDone, hasEnded: this.hasEnded }
+    const { hasEnded, isDone, position = null } = this
+    return { position, isDone, hasEnded, taken: this.takenBefore + this.metrics.itemsIn } satisfies SourceSnapshot
   }
 
   restore(snapshot: unknown): void {
-    const { hasEnded, isDone, position } = snapshot as { readonly position: unknown; readonly isDone: boolean; readonly hasEnded: boolean }
+    const { hasEnded, isDone, position, taken } = snapshot as SourceSnapshot
+    this.takenBefore = taken
     this.position = position ?? undefined
     this.isDone = isDone
     this.hasEnded = hasEnded
     // Its end was on its way when the checkpoint was taken, or had arrived: it is harmless twice.
     if (hasEnded) this.output.signal("end", 0)
   }
+}
+
+interface SourceSnapshot {
+  readonly position: unknown
+  readonly isDone: boolean
+  readonly hasEnded: boolean
+  readonly taken: number
 }

@@ -39,6 +39,10 @@ export const watched = <A>(thenable: PromiseLike<A>): Promise<A> => {
   return promise
 }
 
+/** Waits until it is woken. @param begin returns what withdraws that */
+export const woken = (begin: (wake: () => void) => () => void): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => Effect.sync(begin(() => resume(Effect.void))))
+
 /** Waits for whichever comes first; the others are withdrawn. */
 export const firstOf = <E>(waits: ReadonlyArray<Effect.Effect<void, E>>): Effect.Effect<void, E> =>
   waits.length === 1 ? waits[0]! : Effect.raceAllFirst(waits)

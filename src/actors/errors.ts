@@ -108,6 +108,34 @@ export class ItemFailure extends Error {
   }
 }
 
+/** A function that was to decide about a failing item failed itself, or gave an answer that means nothing. */
+export class RecoveryFailed extends Error {
+  readonly _tag = "RecoveryFailed"
+  readonly capability: string
+  /** What the item failed with. */
+  readonly itemError: unknown
+
+  private constructor(capability: string, problem: string, fix: string, itemError: unknown, cause?: unknown) {
+    super(`${problem} The item had failed in ${capability} with: ${clipped(messageOf(itemError))}. ${fix}`, { cause })
+    this.capability = capability
+    this.itemError = itemError
+  }
+
+  static thrown(capability: string, option: string, error: unknown, itemError: unknown): RecoveryFailed {
+    const problem = `The function given as ${option} failed itself: ${clipped(messageOf(error))}.`
+    return new RecoveryFailed(capability, problem, "It must not throw: the item fails then.", itemError, error)
+  }
+
+  static answer(capability: string, answer: unknown, itemError: unknown): RecoveryFailed {
+    const problem = `The function given as :error-handler answered ${clipped(shown(answer))}, which means nothing.`
+    return new RecoveryFailed(capability, problem, "Answer :retry, :skip, :dead-letter, :fail or {:replace value}.", itemError)
+  }
+
+  override get name() {
+    return this._tag
+  }
+}
+
 /** One life of an actor ended with an error. `cause` is the error that it began with, as it was thrown. */
 export class ActorFailure extends Error {
   readonly _tag = "ActorFailure"
@@ -188,8 +216,8 @@ const howToFix = ({ kind = "stage", reason }: { readonly reason: ActorFailure["r
 const overItems = "A source can't leave an item out: let it deal with this itself, and give something else in its place."
 
 const handlingAnItem: Readonly<Record<NodeSpec["kind"], string>> = {
-  stage: "Let its function handle such an item, or give the node :on-failure :skip.",
-  "async-sink": "Give it items that it can write, or the node :on-failure :skip.",
+  stage: "Let its function handle such an item, or give the node :on-failure :skip or :dead-letter.",
+  "async-sink": "Give it items that it can write, or the node :on-failure :skip or :dead-letter.",
   "sync-source": overItems,
   "async-source": overItems,
   "fan-in": overItems

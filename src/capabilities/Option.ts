@@ -83,6 +83,11 @@ export const count: OptionType<number> = {
   schema: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 }
 
+export const wholeNumber: OptionType<number> = {
+  type: "count, or 0",
+  schema: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+}
+
 export const milliseconds: OptionType<number> = {
   type: "milliseconds",
   schema: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))

@@ -21,9 +21,11 @@ export interface HandleReport {
   readonly processed: number
   /** Items that a `skip` policy gave up. */
   readonly skipped: number
+  /** How often an item was tried again. */
+  readonly retried: number
   /** Items that a full buffer dropped, as its `:overflow` says; after a batch, each vector is one. */
   readonly dropped: number
-  /** Items that were put aside because they killed their actor again and again. */
+  /** Items that were given up on and stored. */
   readonly deadLettered: number
   /** Items that were accepted and have not been worked off. */
   readonly undrained: number

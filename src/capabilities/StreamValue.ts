@@ -1,5 +1,5 @@
 import { HostObject } from "../serialization/index.ts"
-import type { ItemPolicy } from "../scheduler/index.ts"
+import { failItems, type ItemPolicy } from "../scheduler/index.ts"
 import type { StreamCapability } from "./Capability.ts"
 import type { SubStream } from "./GraphParts.ts"
 
@@ -21,7 +21,7 @@ export class StreamValue extends HostObject {
     capability: StreamCapability,
     options: Readonly<Record<string, unknown>>,
     inputs: ReadonlyArray<StreamValue>,
-    onFailure: ItemPolicy = "fail",
+    onFailure: ItemPolicy = failItems,
     subStreams: ReadonlyArray<SubStream> = []
   ) {
     super()

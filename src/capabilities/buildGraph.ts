@@ -1,6 +1,6 @@
 import type { NodeSpec } from "../actors/index.ts"
-import { describe, type Graph, type GraphNode, type NodeTraits, type StreamFunction } from "../scheduler/index.ts"
-import type { Cover, CoveredNode, Touch } from "./Capability.ts"
+import { describe, type Graph, type ItemPolicy, mayKeepWaiting, type GraphNode, type NodeTraits, type StreamFunction } from "../scheduler/index.ts"
+import type { Cover, Touch } from "./Capability.ts"
 import type { OverflowName } from "./commonOptions.ts"
 import { InvalidCall } from "./errors.ts"
 import type { PartNode, Place, Written } from "./GraphParts.ts"
@@ -38,15 +38,14 @@ export const buildGraph = (output: StreamValue): BuiltGraph => {
     if (capability.parts !== undefined) {
       return capability.parts(value, {
         stream: (input, within = {}) => addOne(input, coversAbove, { ...place, ...within }),
-        node: (part) => addNode(value, part, covers, { part: place.part, ...part.traits })
+        node: (part) => addNode(value, part, covers, { part: place.part, ...part.traits }, coversAbove)
       })
     }
     const inputs = value.inputs.map((input) => addOne(input, coversAbove, place))
     const specs = capability.node(options, { single: givesOneItem(value.inputs[0]) })
-    return addNode(value, { options, inputs, specs, role: capability.kind }, covers, {
-      part: place.part,
-      ...(place.detaches !== undefined && place.entry !== undefined && inputs.includes(place.entry.node) ? { detaches: place.detaches } : {})
-    })
+    const isEntered = place.entry !== undefined && inputs.includes(place.entry.node)
+    const traits = { part: place.part, ...(place.detaches !== undefined && isEntered ? { detaches: place.detaches } : {}) }
+    return addNode(value, { options, inputs, specs, role: capability.kind }, covers, traits, coversAbove)
   }
 
   const addOne = (value: StreamValue, covers: ReadonlyArray<Cover>, place: Place): string => {
@@ -55,17 +54,24 @@ export const buildGraph = (output: StreamValue): BuiltGraph => {
     return written
   }
 
-  const addNode = (value: StreamValue, part: PartNode, covers: ReadonlyArray<Cover>, given: Partial<NodeTraits>): string => {
+  /** @param forItems of the same, and its own: its items may fail in it, too */
+  const addNode = (
+    value: StreamValue,
+    part: PartNode,
+    covers: ReadonlyArray<Cover>,
+    given: Partial<NodeTraits>,
+    forItems: ReadonlyArray<Cover>
+  ): string => {
     const { capability } = value
     if (nodes.length >= mostNodes) {
       throw new InvalidCall(capability.id, `would make a graph of more than ${mostNodes} nodes; a stream used twice counts twice.`)
     }
     const id = newId(value, part, built)
     const node = { id, capability: capability.id, options: part.options, inputs: part.inputs }
-    const covered = <Value>(value: Value, by: (cover: Cover) => ((value: Value, node: CoveredNode) => Value) | undefined): Value =>
-      covers.reduce((covered, cover) => by(cover)?.(covered, node) ?? covered, value)
-    nodes.push({ ...node, onFailure: covered(part.onFailure ?? value.onFailure, ({ policy }) => policy) })
-    built.set(id, { value, part, given, specs: part.specs.map((spec) => covered(spec, ({ spec }) => spec)) })
+    const covering = (spec: NodeSpec) => covers.reduce((covered, cover) => cover.spec?.(covered, node) ?? covered, spec)
+    const policy = forItems.reduce((covered, cover) => cover.policy?.(covered, node) ?? covered, part.onFailure ?? value.onFailure)
+    nodes.push({ ...node, onFailure: policy })
+    built.set(id, { value, part, given, policy, specs: part.specs.map(covering) })
     return id
   }
 
@@ -89,6 +95,7 @@ interface BuiltNode {
   readonly value: StreamValue
   readonly part: PartNode
   readonly given: Partial<NodeTraits>
+  readonly policy: ItemPolicy
   readonly specs: ReadonlyArray<NodeSpec>
 }
 
@@ -101,7 +108,7 @@ const newId = ({ capability }: StreamValue, { name }: PartNode, taken: ReadonlyM
   return id
 }
 
-const traits = ({ given, part, specs, value }: BuiltNode): NodeTraits => {
+const traits = ({ given, part, policy, specs, value }: BuiltNode): NodeTraits => {
   const bufferSize = part.options["buffer-size"]
   const waitsOutside = specs.some(({ kind }) => kind === "async-source" || kind === "async-sink")
   const boundary =
@@ -119,7 +126,7 @@ const traits = ({ given, part, specs, value }: BuiltNode): NodeTraits => {
     ...(bufferSize === undefined
       ? {}
       : { buffer: { items: bufferSize as number, overflow: (part.options["overflow"] ?? "backpressure") as OverflowName } }),
-    mayWait: specs.some((spec) => spec.kind === "stage" && spec.apply !== undefined && (spec.apply.waits === true || mayWait(spec.apply.fn))),
+    mayWait: mayKeepWaiting(policy) || specs.some((spec) => spec.kind === "stage" && spec.apply !== undefined && (spec.apply.waits === true || mayWait(spec.apply.fn))),
     keepsTime: specs.some((spec) => spec.kind === "stage" && spec.timer !== undefined),
     mayOffload: specs.some((spec) => spec.kind === "stage" && spec.apply?.concurrency?.offload === "auto"),
     state: stateOf(specs)

@@ -1,9 +1,8 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { ItemPolicy } from "../scheduler/index.ts"
 import { isKeyword } from "../serialization/index.ts"
 import type { Prepared, StreamCapability } from "./Capability.ts"
-import { commonOptions } from "./commonOptions.ts"
+import { commonOptions, policyOf } from "./commonOptions.ts"
 import { InvalidCall, shown } from "./errors.ts"
 import { type OptionSpecs, structOf } from "./Option.ts"
 import { StreamValue } from "./StreamValue.ts"
@@ -65,7 +64,7 @@ export const decodeCallLater = (
   }
   const problem = capability.check(options)
   if (problem !== undefined) throw new InvalidCall(capability.id, problem)
-  const onFailure = (options["on-failure"] ?? "fail") as ItemPolicy
+  const onFailure = policyOf(capability.id, options)
   const decoded = (prepared: Prepared): DecodedCall => ({
     value: new StreamValue(capability, prepared.options, prepared.inputs, onFailure, prepared.subStreams),
     consumes: capability.consuming.filter((name) => options[name] !== undefined)
@@ -78,7 +77,8 @@ export const decodeCallLater = (
 export const specsOf = (capability: StreamCapability): OptionSpecs => {
   const known = specsCache.get(capability)
   if (known !== undefined) return known
-  const made = { ...capability.options, ...commonOptions(capability.kind) }
+  // Its own options first, and where a name is taken the meaning is its own.
+  const made = { ...capability.options, ...commonOptions(capability.kind), ...capability.options }
   specsCache.set(capability, made)
   return made
 }

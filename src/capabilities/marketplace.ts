@@ -5,6 +5,7 @@ import { toCollection } from "./aggregation/to-collection.ts"
 import type { Capability } from "./Capability.ts"
 import { forEach } from "./composition/for-each.ts"
 import { pipeline } from "./composition/pipeline.ts"
+import { pipelineWithRecovery } from "./composition/pipeline-with-recovery.ts"
 import { preludeCapabilities } from "./control/prelude.ts"
 import { println } from "./control/println.ts"
 import { awaitResult, cancel, create, pause, resume, status } from "./control/streams.ts"
@@ -16,6 +17,7 @@ import { withCache } from "./optimization/with-cache.ts"
 import { distinct } from "./processing/distinct.ts"
 import { filter } from "./processing/filter.ts"
 import { map } from "./processing/map.ts"
+import { withDeadLetter } from "./recovery/with-dead-letter.ts"
 import { fromCollection } from "./sources/from-collection.ts"
 import { fromIterable } from "./sources/from-iterable.ts"
 import { generate } from "./sources/generate.ts"
@@ -54,6 +56,8 @@ export const builtins: ReadonlyArray<Capability> = [
   schemaEvolution,
   withCache,
   pipeline,
+  pipelineWithRecovery,
+  withDeadLetter,
   forEach,
   gracefulShutdown,
   create,

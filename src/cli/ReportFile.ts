@@ -44,7 +44,7 @@ export class ReportFile {
 
   /** The report of a run that did not start. */
   private nothing(): RunReport {
-    const none = { accepted: 0, processed: 0, skipped: 0, dropped: 0, deadLettered: 0, undrained: 0 }
+    const none = { accepted: 0, processed: 0, skipped: 0, retried: 0, dropped: 0, deadLettered: 0, undrained: 0 }
     return { value: null, durationMs: Math.round(performance.now() - this.began), ...none, streams: [] }
   }
 }

@@ -37,7 +37,8 @@ export interface ExplainedNode {
   /** What the node's state is bounded by. */
   readonly state: string
   readonly stateBytes?: number
-  readonly onFailure: "fail" | "skip"
+  /** What becomes of an item that it fails on: `fail`, or such as `3 retries, then dead letter (queue "failed")`. */
+  readonly onFailure: string
   /** What else is worth knowing, such as why a function stays on the host's thread. */
   readonly notes: ReadonlyArray<string>
 }

@@ -350,7 +350,7 @@ export class Pipeline extends StreamHandle {
         spill,
         failures: this.#failures === "at-once" ? "end" : "restart",
         parts: this.#parts,
-        onQuarantine: (item) => this.#deadLetters.add(item),
+        items: yield* this.#deadLetters.services(checkpointing?.settings.streamId ?? this.id, this.#runtime, checkpointing?.facts),
         checkpointing
       })
       if (checkpointing !== undefined) yield* Effect.try({ try: () => checkpointing.adopt(actors), catch: (error) => error })

@@ -15,9 +15,11 @@ export interface ItemCounts {
   readonly processed: number
   /** Items that a `skip` policy gave up. */
   readonly skipped: number
+  /** How often an item was tried again: by the policy of its node, or by another life of its actor. */
+  readonly retried: number
   /** Items that a full buffer dropped, as its `:overflow` says; after a batch, each vector is one. */
   readonly dropped: number
-  /** Items that were put aside because they killed their actor again and again. */
+  /** Items that were given up on and stored: as a `dead-letter` policy says, or because they ended their actor again and again. */
   readonly deadLettered: number
   /**
    * Items that were accepted and had not been worked off when the stream ended: what failed or was cancelled among them.
@@ -43,12 +45,13 @@ export interface PartReport {
   readonly missed: number
 }
 
-export const noItems: ItemCounts = { accepted: 0, processed: 0, skipped: 0, dropped: 0, deadLettered: 0, undrained: 0 }
+export const noItems: ItemCounts = { accepted: 0, processed: 0, skipped: 0, retried: 0, dropped: 0, deadLettered: 0, undrained: 0 }
 
 export const addCounts = (left: ItemCounts, right: ItemCounts): ItemCounts => ({
   accepted: left.accepted + right.accepted,
   processed: left.processed + right.processed,
   skipped: left.skipped + right.skipped,
+  retried: left.retried + right.retried,
   dropped: left.dropped + right.dropped,
   deadLettered: left.deadLettered + right.deadLettered,
   undrained: left.undrained + right.undrained

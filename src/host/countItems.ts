@@ -16,8 +16,9 @@ export const countItems = (plan: Plan, snapshots: ReadonlyArray<ActorSnapshot>, 
   const dropped = within(sum(snapshots.map(({ mailbox }) => mailbox?.dropped.items ?? 0)), given - undrained)
   return {
     accepted,
-    processed: given - undrained - dropped,
+    processed: Math.max(0, given - undrained - dropped),
     skipped: sum(snapshots.flatMap(({ stages }) => stages.map(({ skipped }) => skipped))),
+    retried: sum(snapshots.flatMap(({ stages }) => stages.map(({ retried }) => retried))),
     dropped,
     deadLettered,
     undrained

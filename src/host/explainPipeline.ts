@@ -1,5 +1,5 @@
 import { type BuiltGraph, whyInline } from "../capabilities/index.ts"
-import { hashGraph, type Plan, type StreamFunction } from "../scheduler/index.ts"
+import { describePolicy, hashGraph, type Plan, type StreamFunction } from "../scheduler/index.ts"
 import type { ExplainedNode, ExplainedPipeline } from "./Explanation.ts"
 
 /** A planned pipeline in the words of `explain`. */
@@ -38,7 +38,7 @@ const explainNode = (node: string, built: BuiltGraph, plan: Plan, mayOffload: bo
     capability,
     state: state.verdict,
     ...(state.bytes === undefined ? {} : { stateBytes: state.bytes }),
-    onFailure,
+    onFailure: describePolicy(onFailure),
     notes: [
       ...built.valueOf(node).capability.warnings(options),
       ...(inline === undefined ? [] : [inline]),

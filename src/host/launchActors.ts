@@ -5,10 +5,10 @@ import {
   type AsyncSinkSpec,
   type AsyncSourceSpec,
   type FanInSpec,
+  type ItemServices,
   Mailbox,
   makeActor,
   type NodeSpec,
-  type QuarantinedItem,
   type SpillDirectory,
   type StageServices,
   type StageSpec,
@@ -25,7 +25,7 @@ export interface LaunchOptions {
   /** Where mailboxes that spill put what they can't hold; opened when the first one needs it. */
   readonly spill: Effect.Effect<SpillDirectory, unknown>
   readonly failures: "restart" | "end"
-  readonly onQuarantine: (item: QuarantinedItem) => void
+  readonly items: ItemServices
   readonly checkpointing: Pick<Checkpointing, "forActor"> | undefined
   /** Told of what ends before the rest. */
   readonly parts: Parts
@@ -52,13 +52,11 @@ const definition = (
   plan: Plan,
   { address, nodes, routes }: PlannedActor,
   mailboxes: ReadonlyMap<string, Mailbox<ActorOrder>>,
-  { checkpointing, failures, onQuarantine, parts, pool, services }: LaunchOptions
+  { checkpointing, failures, items, parts, pool, services }: LaunchOptions
 ) => {
   const specs = nodes.flatMap((node) => built.specsOf(node))
-  const policies = nodes.flatMap((node) => {
-    const { onFailure } = plan.graph.nodes.find(({ id }) => id === node)!
-    return built.specsOf(node).filter(isStageOrSink).map(() => onFailure)
-  })
+  const policyOf = (node: string) => plan.graph.nodes.find(({ id }) => id === node)!.onFailure
+  const owned = nodes.flatMap((node) => built.specsOf(node).map((spec) => ({ node, spec })))
   for (const spec of specs) if (spec.kind === "stage") spec.bind?.(services)
   const source = specs.find((spec): spec is SyncSourceSpec | AsyncSourceSpec => spec.kind === "sync-source" || spec.kind === "async-source")
   const fanIn = specs.find((spec): spec is FanInSpec => spec.kind === "fan-in")
@@ -76,7 +74,9 @@ const definition = (
         : { source },
     stages: specs.filter((spec): spec is StageSpec => spec.kind === "stage"),
     ...(sink === undefined ? {} : { sink }),
-    policies,
+    policies: owned.filter(({ spec }) => isStageOrSink(spec)).map(({ node }) => policyOf(node)),
+    sourcePolicy: policyOf(nodes[0]!),
+    nodeIds: owned.map(({ node }) => node),
     outputs: out.map((planned) => {
       const { detaches, edge, to } = planned
       return { mailbox: mailboxes.get(to)!, edge, ...(detaches === undefined ? {} : { detaches, onFull: () => parts.full(planned) }) }
@@ -87,7 +87,7 @@ const definition = (
     // A frame is never larger than the smallest buffer that it goes to, or that buffer would hold more than it may.
     frames: { items: Math.min(frameLimits.items, ...out.map(({ bounds }) => bounds.maxItems)), bytes: frameLimits.bytes },
     failures,
-    onQuarantine,
+    items,
     ...(checkpointing === undefined ? {} : { checkpointing: checkpointing.forActor(address) })
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { encodeValue } from "../serialization/index.ts"
 import { isPortable, nameOrigin } from "./FunctionOrigin.ts"
+import type { ItemPolicy } from "./ItemPolicy.ts"
 
 /**
  * What was asked for, as immutable data: nodes and which of them are consumed. Every front end makes one of these.
@@ -23,9 +24,6 @@ export interface GraphNode {
   readonly onFailure: ItemPolicy
 }
 
-/** What happens to an item that a function of the program failed on. */
-export type ItemPolicy = "fail" | "skip"
-
 /** The graph as plain data that can be printed, diffed, encoded and hashed: functions stand as their origin. */
 export const graphToData = (graph: Graph): unknown => ({
   nodes: graph.nodes.map((node) => ({
@@ -33,7 +31,7 @@ export const graphToData = (graph: Graph): unknown => ({
     capability: node.capability,
     options: toData(node.options),
     inputs: [...node.inputs],
-    "on-failure": node.onFailure
+    "on-failure": toData(node.onFailure)
   })),
   outputs: { ...graph.outputs }
 })
@@ -45,7 +43,7 @@ export const hashGraph = (graph: Graph): string =>
 /** The nodes that hold a function which can't be made again elsewhere, with the option that holds it. */
 export const unportableFunctions = (graph: Graph): ReadonlyArray<{ readonly node: string; readonly option: string }> =>
   graph.nodes.flatMap((node) =>
-    Object.entries(node.options)
+    [...Object.entries(node.options), ...Object.entries(node.onFailure)]
       .filter(([, value]) => typeof value === "function" && !isPortable(value as never))
       .map(([option]) => ({ node: node.id, option }))
   )

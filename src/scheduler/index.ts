@@ -12,7 +12,17 @@ export { FunctionNotLoadable, FunctionNotPortable, ItemTimeout, PoolClosed, Work
 export type { OffloadItemError, OffloadPool, OffloadResult, OffloadStats, OffloadTask } from "./OffloadPool.ts"
 export { makeOrderedWindow, type OrderedWindow, type Outcome } from "./OrderedWindow.ts"
 export { isPortable, nameOrigin } from "./FunctionOrigin.ts"
-export { type Graph, type GraphNode, graphToData, hashGraph, type ItemPolicy, unportableFunctions } from "./Graph.ts"
+export { type Graph, type GraphNode, graphToData, hashGraph, unportableFunctions } from "./Graph.ts"
+export {
+  defaultBackoffMs,
+  defaultQueue,
+  describePolicy,
+  failItems,
+  type ItemPolicy,
+  mayKeepWaiting,
+  retryDelayMs,
+  skipItems
+} from "./ItemPolicy.ts"
 export {
   frameLimits,
   type MailboxBounds,

@@ -1,8 +1,24 @@
 import * as Exit from "effect/Exit"
 import { describe, expect, it } from "vitest"
-import type { ActorSnapshot, QuarantinedItem, StageSpec } from "../../src/actors/index.ts"
+import type { ActorSnapshot, DeadItem, StageSpec } from "../../src/actors/index.ts"
+import { failItems, skipItems } from "../../src/scheduler/index.ts"
 import type { StreamFunction } from "../../src/scheduler/index.ts"
-import { actor, batch, begin, collect, failureOf, fromArray, kill, life, mailbox, map, quiet, received, Sender } from "./actorSetup.ts"
+import {
+  actor,
+  batch,
+  begin,
+  collect,
+  failureOf,
+  fromArray,
+  kill,
+  keeping,
+  life,
+  mailbox,
+  map,
+  quiet,
+  received,
+  Sender
+} from "./actorSetup.ts"
 import { fakePool, portable } from "./fakePool.ts"
 
 const range = (count: number) => Array.from({ length: count }, (_, index) => index)
@@ -120,16 +136,16 @@ describe("a stage whose function works on several items at a time", () => {
 
   it("skips failing items, or puts them aside after three lives", async () => {
     for (const policy of ["skip", "fail"] as const) {
-      const aside: Array<QuarantinedItem> = []
+      const aside: Array<DeadItem> = []
       const made = actor({
         input: fromArray(range(20)),
         stages: [
           concurrent((x: number) => (x % 6 === 5 ? Promise.reject(new Error("no")) : Promise.resolve(x)), { parallelism: 4 }),
           collect()
         ],
-        policies: [policy],
+        policies: [policy === "skip" ? skipItems : failItems],
         failures: "restart",
-        onQuarantine: (item) => aside.push(item)
+        items: keeping(aside)
       })
       while (Exit.isFailure(await life(made)));
       expect(made.result()).toEqual(range(20).filter((x) => x % 6 !== 5))
@@ -138,7 +154,7 @@ describe("a stage whose function works on several items at a time", () => {
   })
 
   it("puts the item itself aside where code of ours throws on its result", async () => {
-    const aside: Array<QuarantinedItem> = []
+    const aside: Array<DeadItem> = []
     const crashing: StageSpec = {
       ...concurrent(async (x: number) => x, { parallelism: 3 }),
       constants: {
@@ -152,12 +168,12 @@ describe("a stage whose function works on several items at a time", () => {
     const made = actor({
       input: fromArray([1, 2, 3]),
       stages: [map((x) => x), crashing, collect()],
-      onQuarantine: (item) => aside.push(item)
+      items: keeping(aside)
     })
     for (let crashes = 0; crashes < 3; crashes++) expect(Exit.isFailure(await life(made))).toBe(true)
     expect(await life(made)).toEqual(Exit.void)
     expect(made.result()).toEqual([1, 3])
-    expect(aside).toMatchObject([{ capability: "test.concurrent", item: 2, value: 2, attempts: 3, error: { message: "a fault of ours" } }])
+    expect(aside).toMatchObject([{ capability: "test.concurrent", item: 2, value: 2, attempts: 3, cause: { message: "a fault of ours" } }])
   })
 })
 
@@ -243,7 +259,7 @@ describe("a stage in the worker pool", () => {
         ),
         collect()
       ],
-      policies: ["skip"],
+      policies: [skipItems],
       pool
     })
     expect(Exit.isSuccess(await life(made))).toBe(true)

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises"
 import * as Exit from "effect/Exit"
 import { describe, expect, it, vi } from "vitest"
-import type { QuarantinedItem, StageNames, StageSpec } from "../../src/actors/index.ts"
+import type { DeadItem, StageNames, StageSpec } from "../../src/actors/index.ts"
+import { failItems, skipItems } from "../../src/scheduler/index.ts"
 import {
   actor,
   batch,
@@ -13,6 +14,7 @@ import {
   filter,
   fromArray,
   kill,
+  keeping,
   life,
   mailbox,
   map,
@@ -106,7 +108,7 @@ describe("an island as an actor", () => {
       input: fromArray(range(200)),
       stages: [map((x) => (x === 100 ? Promise.reject(new Error("early")) : x))],
       outputs: [{ mailbox: output, edge: 0 }],
-      policies: ["skip"]
+      policies: [skipItems]
     })
     const unhandled: Array<unknown> = []
     const note = (error: unknown) => unhandled.push(error)
@@ -133,7 +135,7 @@ describe("an island as an actor", () => {
       }
     }
     const reading = { kind: "stage", capability: "test.reading", then: ({ emit, value }: StageNames) => emit(`${value}.id`) } as const
-    const made = actor({ input: fromArray([{ id: 1 }, strange, { id: 3 }]), stages: [reading, collect()], policies: ["skip"] })
+    const made = actor({ input: fromArray([{ id: 1 }, strange, { id: 3 }]), stages: [reading, collect()], policies: [skipItems] })
     const exit = await life(made)
     expect(Exit.isFailure(exit) && exit.cause.reasons).toMatchObject([{ _tag: "Die", defect: { message: "a fault of ours" } }])
     expect(made.lifecycle.modeName).toBe("restarting")
@@ -157,7 +159,7 @@ describe("an island as an actor", () => {
     expect(failure).toMatchObject({ reason: "item", item: 3, capability: "test.failing", address: "/test/actor", isFinal: true })
     expect(failure.cause).toBe(boom)
     expect(failure.message).toBe(
-      "/test/actor: test.failing failed on item 3: boom. Let its function handle such an item, or give the node :on-failure :skip."
+      "/test/actor: test.failing failed on item 3: boom. Let its function handle such an item, or give the node :on-failure :skip or :dead-letter."
     )
     expect(errors).toEqual([boom])
     const all = received(output)
@@ -177,7 +179,7 @@ describe("an island as an actor", () => {
         }),
         collect()
       ],
-      policies: ["skip", "fail"]
+      policies: [skipItems, failItems]
     })
     expect(Exit.isSuccess(await life(made))).toBe(true)
     expect(made.result()).toEqual(range(100).filter((x) => x % 10 !== 3 && x % 10 !== 5))
@@ -185,7 +187,7 @@ describe("an island as an actor", () => {
   })
 
   it("DL-5 tries an item in three lives and then puts it aside; its neighbours and states see nothing of that", async () => {
-    const aside: Array<QuarantinedItem> = []
+    const aside: Array<DeadItem> = []
     const counts: Array<number> = []
     let calls = 0
     const made = actor({
@@ -205,7 +207,7 @@ describe("an island as an actor", () => {
         collect()
       ],
       failures: "restart",
-      onQuarantine: (item) => aside.push(item)
+      items: keeping(aside)
     })
     for (const attempt of [1, 2, 3]) expect(failureOf(await life(made))).toMatchObject({ item: 4, attempts: attempt, isFinal: false })
     expect(Exit.isSuccess(await life(made))).toBe(true)
@@ -229,7 +231,7 @@ describe("an island as an actor", () => {
         collect()
       ],
       failures: "restart",
-      onQuarantine: () => expect.unreachable()
+      items: { errorValue: (error) => error, keep: () => expect.unreachable() }
     })
     let lives = 1
     while (Exit.isFailure(await life(made))) lives++
@@ -243,7 +245,7 @@ describe("an island as an actor", () => {
       input: fromArray([1, 2, 3]),
       stages: [map((x) => (x === 2 ? () => x : x))],
       outputs: [{ mailbox: output, edge: 0 }],
-      policies: ["skip"]
+      policies: [skipItems]
     })
     expect(Exit.isSuccess(await life(made))).toBe(true)
     expect(received(output)).toEqual([1, 3, "end"])
@@ -261,13 +263,13 @@ describe("an island as an actor", () => {
     const awaited = (x: number) => (x % 50 === 49 ? Promise.resolve(x) : x)
     for (const bad of [[7], [4, 5, 49], [11_000, 11_003]]) {
       const output = mailbox({ maxFrames: 1000 })
-      const aside: Array<QuarantinedItem> = []
+      const aside: Array<DeadItem> = []
       const made = actor({
         input: fromArray(range(12_000)),
         stages: [filter((x) => x % 10 !== 2), map(awaited), map((x) => (bad.includes(x) ? () => x : x)), copied],
         outputs: [{ mailbox: output, edge: 0 }],
         failures: "restart",
-        onQuarantine: (item) => aside.push(item)
+        items: keeping(aside)
       })
       const failed: Array<number | undefined> = []
       for (let exit = await life(made); Exit.isFailure(exit); exit = await life(made)) failed.push(failureOf(exit).item)
@@ -293,7 +295,9 @@ describe("an island as an actor", () => {
     expect(message).toContain("test.counting failed on item 1: the generator failed. ")
     expect(message).not.toContain(":on-failure")
     const stage = actor({ input: counting(3), stages: [map(boom), collect()] })
-    expect(failureOf(await life(stage)).message).toMatch(/Let its function handle such an item, or give the node :on-failure :skip\.$/)
+    expect(failureOf(await life(stage)).message).toMatch(
+      /Let its function handle such an item, or give the node :on-failure :skip or :dead-letter\.$/
+    )
   })
 
   it("waits while a receiver is full, and takes no further item meanwhile", async () => {

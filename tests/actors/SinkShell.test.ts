@@ -1,8 +1,9 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { describe, expect, it } from "vitest"
-import { type AsyncSinkSpec, ItemFailure, type QuarantinedItem } from "../../src/actors/index.ts"
-import { actor, begin, checkpointing, failureOf, kill, life, mailbox, quiet, Sender } from "./actorSetup.ts"
+import { type AsyncSinkSpec, ItemFailure, type DeadItem } from "../../src/actors/index.ts"
+import { failItems, skipItems } from "../../src/scheduler/index.ts"
+import { actor, begin, checkpointing, failureOf, kill, keeping, life, mailbox, quiet, Sender } from "./actorSetup.ts"
 
 /** A sink over an array that it cuts back to its position when it is opened, as a file sink does. */
 const recording = (options: { readonly write?: (items: ReadonlyArray<unknown>) => Effect.Effect<void, unknown> } = {}) => {
@@ -85,7 +86,7 @@ describe("an asynchronous sink as an actor", () => {
   it("DL-5 puts an item aside that has ended three lives, and skips where the policy says so", async () => {
     for (const policy of ["fail", "skip"] as const) {
       const input = mailbox()
-      const aside: Array<QuarantinedItem> = []
+      const aside: Array<DeadItem> = []
       const { spec, written } = recording({
         write: (items) => {
           const index = items.indexOf("bad")
@@ -96,9 +97,9 @@ describe("an asynchronous sink as an actor", () => {
       const made = actor({
         input: { mailbox: input, edges: 1 },
         sink: spec,
-        policies: [policy],
+        policies: [policy === "skip" ? skipItems : failItems],
         failures: "restart",
-        onQuarantine: (item) => aside.push(item)
+        items: keeping(aside)
       })
       const failures = []
       for (let exit = await life(made); Exit.isFailure(exit); exit = await life(made)) failures.push(failureOf(exit))
@@ -156,7 +157,11 @@ describe("an asynchronous sink as an actor", () => {
     const input = mailbox({ edges: 2 })
     const { spec } = recording()
     const at: Array<unknown> = []
-    const made = actor({ input: { mailbox: input, edges: 2 }, sink: spec, checkpointing: checkpointing((barrier, snapshot) => at.push([barrier, snapshot])) })
+    const made = actor({
+      input: { mailbox: input, edges: 2 },
+      sink: spec,
+      checkpointing: checkpointing((barrier, snapshot) => at.push([barrier, snapshot]))
+    })
     const fiber = begin(made)
     new Sender(input, 0).items(1).signal("barrier", 1).items(2).end()
     await quiet()

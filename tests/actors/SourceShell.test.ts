@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { describe, expect, it } from "vitest"
-import type { AsyncSourceSpec, QuarantinedItem, SourceBatch } from "../../src/actors/index.ts"
+import type { AsyncSourceSpec, DeadItem, SourceBatch } from "../../src/actors/index.ts"
+import { failItems, skipItems } from "../../src/scheduler/index.ts"
 import { decodeFrame, makeLineScanner } from "../../src/serialization/index.ts"
-import { actor, begin, checkpointing, failureOf, kill, life, mailbox, quiet, received } from "./actorSetup.ts"
+import { actor, begin, checkpointing, failureOf, kill, keeping, life, mailbox, quiet, received } from "./actorSetup.ts"
 
 /** A source over batches in a list, that notes when it is opened, read and closed. */
 const scripted = (batches: ReadonlyArray<SourceBatch>, read?: (index: number) => Effect.Effect<unknown, unknown>) => {
@@ -103,15 +104,15 @@ describe("an asynchronous source as an actor", () => {
   it("DL-5 puts an item aside that can't travel, and emits its neighbours once", async () => {
     for (const policy of ["fail", "skip"] as const) {
       const output = mailbox({ maxFrames: 100 })
-      const aside: Array<QuarantinedItem> = []
+      const aside: Array<DeadItem> = []
       const bad = () => undefined
       const { spec } = scripted([{ items: [0, 1, bad, 3, bad] }, { items: [5] }])
       const made = actor({
         input: { source: spec },
         outputs: [{ mailbox: output, edge: 0 }],
-        policies: [policy],
+        sourcePolicy: policy === "skip" ? skipItems : failItems,
         failures: "restart",
-        onQuarantine: (item) => aside.push(item)
+        items: keeping(aside)
       })
       const failures = []
       for (let exit = await life(made); Exit.isFailure(exit); exit = await life(made)) failures.push(failureOf(exit))

@@ -7,6 +7,8 @@ import {
   type ActorDefinition,
   type ActorFailure,
   type ActorOrder,
+  type DeadItem,
+  type ItemServices,
   Mailbox,
   makeActor,
   type StageSpec,
@@ -23,6 +25,12 @@ export const services: StreamServices = {
   print: () => undefined,
   progress: () => undefined
 } as unknown as StreamServices
+
+/** Keeps given-up items in a list. */
+export const keeping = (kept: Array<DeadItem>): ItemServices => ({
+  errorValue: (error) => error,
+  keep: (item) => Effect.sync(() => void kept.push(item))
+})
 
 /** Notes barriers; a sealed sink may finish at once. */
 export const checkpointing = (onBarrier: ActorCheckpointing["onBarrier"]): ActorCheckpointing => ({

@@ -41,7 +41,18 @@ describe("items that were put aside", () => {
   it("are counted without bound, and kept up to a hundred", () => {
     const letters = new DeadLetters()
     for (let item = 1; item <= 1000; item++) {
-      letters.add({ address: "/a", capability: "stream.map", item, value: item, error: new Error("no"), attempts: 3 })
+      letters.add({
+        address: "/a",
+        node: "map",
+        capability: "stream.map",
+        why: "quarantine",
+        queue: "quarantine",
+        item,
+        value: item,
+        cause: new Error("no"),
+        attempts: 3,
+        place: String(item)
+      })
     }
     expect(letters.count).toBe(1000)
     expect(letters.kept.map(({ item }) => item)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1))

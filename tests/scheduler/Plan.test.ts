@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
-import { type Graph, type GraphNode, makePlan, type NodeTraits } from "../../src/scheduler/index.ts"
+import { failItems, type Graph, type GraphNode, makePlan, type NodeTraits } from "../../src/scheduler/index.ts"
 
-const node = (id: string, inputs: ReadonlyArray<string> = []): GraphNode => ({ id, capability: `test.${id}`, options: {}, inputs, onFailure: "fail" })
+const node = (id: string, inputs: ReadonlyArray<string> = []): GraphNode => ({ id, capability: `test.${id}`, options: {}, inputs, onFailure: failItems })
 const chain = (...ids: ReadonlyArray<string>): Graph => ({
   nodes: ids.map((id, index) => node(id, index === 0 ? [] : [ids[index - 1]!])),
   outputs: { out: ids.at(-1)! }
