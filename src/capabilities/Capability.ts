@@ -3,7 +3,7 @@ import type { FileAccess, NodeSpec } from "../actors/index.ts"
 import type { AsStream } from "./decodeCall.ts"
 import type { GraphParts, SubStream, Written } from "./GraphParts.ts"
 import type { OptionsOf, OptionSpecs } from "./Option.ts"
-import type { ItemPolicy } from "../scheduler/index.ts"
+import type { ItemPolicy, StreamFunction } from "../scheduler/index.ts"
 import type { ProgramStore } from "./control/ProgramStore.ts"
 import type { StreamHandle } from "./StreamHandle.ts"
 import type { StreamValue } from "./StreamValue.ts"
@@ -147,6 +147,17 @@ export interface CallContext {
   readonly perform: <A>(effect: Effect.Effect<A, unknown>) => Promise<A>
   /** What the program keeps under names; gone when it ends. */
   readonly store: ProgramStore
+  /** Starts a stream again at a checkpoint, or hands out the handle of the one that runs under this id. */
+  readonly resume: (request: ResumeRequest) => Promise<StreamHandle>
+}
+
+export interface ResumeRequest {
+  readonly streamId: string
+  /** By default the last one. */
+  readonly checkpointId: number | undefined
+  readonly store: "embedded" | "memory" | "redis" | "postgres"
+  /** Called once its state is back, before the first item. */
+  readonly onResumed: StreamFunction | undefined
 }
 
 interface StreamDefinition<Specs extends OptionSpecs> {
@@ -210,5 +221,5 @@ export const defineCapability = <const Specs extends OptionSpecs>(definition: St
 
 /** Defines a capability that acts at once. */
 export const defineControl = (
-  definition: Omit<ControlCapability, "kind" | "options" | "effects" | "notes"> & Partial<Pick<ControlCapability, "effects" | "notes">>
+  definition: Omit<ControlCapability, "kind" | "options" | "effects" | "notes"> & Partial<Pick<ControlCapability, "options" | "effects" | "notes">>
 ): ControlCapability => ({ kind: "control", options: {}, effects: [], notes: [], ...definition })

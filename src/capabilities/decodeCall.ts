@@ -1,7 +1,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { isKeyword } from "../serialization/index.ts"
-import type { Prepared, StreamCapability } from "./Capability.ts"
+import type { ControlCapability, Prepared, StreamCapability } from "./Capability.ts"
 import { commonOptions, policyOf } from "./commonOptions.ts"
 import { InvalidCall, shown } from "./errors.ts"
 import { type OptionSpecs, structOf } from "./Option.ts"
@@ -73,6 +73,15 @@ export const decodeCallLater = (
   return "then" in prepared ? prepared.then(decoded) : decoded(prepared)
 }
 
+/** The options of a capability that acts at once. **Fails** by throwing `InvalidCall`. */
+export const decodeControlOptions = (capability: ControlCapability, map: unknown): Readonly<Record<string, unknown>> => {
+  const written = readMap(capability, map)
+  for (const name of Object.keys(written)) {
+    if (!Object.hasOwn(capability.options, name)) throw InvalidCall.unknownOption(capability.id, name, Object.keys(capability.options))
+  }
+  return decodeOptions({ ...capability, streams: [] }, capability.options, written)
+}
+
 /** All options of a capability, its own and the common ones; streams among them included. */
 export const specsOf = (capability: StreamCapability): OptionSpecs => {
   const known = specsCache.get(capability)
@@ -84,7 +93,7 @@ export const specsOf = (capability: StreamCapability): OptionSpecs => {
 }
 
 const specsCache = new WeakMap<StreamCapability, OptionSpecs>()
-const decoders = new WeakMap<StreamCapability, (options: unknown) => Result.Result<any, Schema.SchemaError>>()
+const decoders = new WeakMap<OptionSpecs, (options: unknown) => Result.Result<any, Schema.SchemaError>>()
 
 const takeSubject = (
   capability: StreamCapability,
@@ -120,7 +129,7 @@ const isOptionsMap = (value: unknown): boolean =>
   value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype
 
 /** The map's entries under plain names. A copy, since the caller's value is immutable. */
-const readMap = (capability: StreamCapability, map: unknown): Record<string, unknown> => {
+const readMap = (capability: { readonly id: string }, map: unknown): Record<string, unknown> => {
   if (map === undefined || map === null) return {}
   if (map instanceof Map) {
     return Object.fromEntries([...map].map(([key, value]) => [isKeyword(key) ? key.name : String(key), value]))
@@ -129,18 +138,18 @@ const readMap = (capability: StreamCapability, map: unknown): Record<string, unk
   return { ...(map as Record<string, unknown>) }
 }
 
-const decodeOptions = (capability: StreamCapability, specs: OptionSpecs, written: Record<string, unknown>): Record<string, unknown> => {
+const decodeOptions = (capability: Pick<StreamCapability, "id" | "streams" | "options">, specs: OptionSpecs, written: Record<string, unknown>): Record<string, unknown> => {
   for (const [name, spec] of Object.entries(specs)) {
     if (written[name] === null && !spec.required && spec.type !== "any value") delete written[name]
     if (spec.required && !(name in written) && !capability.streams.includes(name)) {
       throw new InvalidCall(capability.id, `needs :${name} (${spec.type}): ${spec.description}.`, name)
     }
   }
-  let decode = decoders.get(capability)
+  let decode = decoders.get(capability.options)
   if (decode === undefined) {
     const own = Object.fromEntries(Object.entries(specs).filter(([name]) => !capability.streams.includes(name)))
     decode = Schema.decodeUnknownResult(structOf(own) as unknown as Schema.Codec<unknown>)
-    decoders.set(capability, decode)
+    decoders.set(capability.options, decode)
   }
   const decoded = decode(written)
   if (Result.isSuccess(decoded)) return decoded.success
@@ -148,7 +157,7 @@ const decodeOptions = (capability: StreamCapability, specs: OptionSpecs, written
 }
 
 /** Puts the schema's finding into the words of the program: which option, what it expects, what it got. */
-const explain = (capability: StreamCapability, specs: OptionSpecs, written: Record<string, unknown>, error: Schema.SchemaError): InvalidCall => {
+const explain = (capability: { readonly id: string }, specs: OptionSpecs, written: Record<string, unknown>, error: Schema.SchemaError): InvalidCall => {
   const at = /at \["([^"]+)"\]/.exec(error.message)?.[1]
   const spec = at === undefined ? undefined : specs[at]
   if (at === undefined || spec === undefined) return new InvalidCall(capability.id, `has a wrong option: ${error.message}`)

@@ -8,6 +8,7 @@ export {
   type ControlCapability,
   defineCapability,
   defineControl,
+  type ResumeRequest,
   type StreamCapability,
   type Touch
 } from "./Capability.ts"

@@ -27,6 +27,7 @@ import { sessionWindow } from "./windowing/session-window.ts"
 import { slidingWindow } from "./windowing/sliding-window.ts"
 import { window } from "./windowing/window.ts"
 import { rateLimit } from "./flow-control/rate-limit.ts"
+import { resumeFromCheckpoint } from "./state/resume-from-checkpoint.ts"
 import { withCheckpointing } from "./state/with-checkpointing.ts"
 import { schemaEvolution } from "./types/schema-evolution.ts"
 import { validateTypes } from "./types/validate-types.ts"
@@ -53,6 +54,7 @@ export const builtins: ReadonlyArray<Capability> = [
   rateLimit,
   validateTypes,
   withCheckpointing,
+  resumeFromCheckpoint,
   schemaEvolution,
   withCache,
   pipeline,

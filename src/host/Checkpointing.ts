@@ -292,3 +292,26 @@ const keepable = (value: unknown): { readonly value: unknown } | null => {
     return null
   }
 }
+
+/**
+ * What is kept of a stream beside its checkpoints.
+ *
+ * **Fails** with `CheckpointRefused` where there is nothing, and with `StreamInUse` while another process runs it.
+ */
+export const keptStream = (store: StateStore, stream: string): Effect.Effect<StreamRecord, unknown> =>
+  Effect.scoped(
+    Effect.flatMap(
+      Effect.flatMap(store.own(stream), ({ facts }) => facts.all),
+      (facts) => {
+        const kept = facts.get(streamFact)
+        if (kept !== undefined) return Effect.try({ try: () => decodeValue(kept) as StreamRecord, catch: (error) => error })
+        return Effect.fail(
+          new CheckpointRefused(
+            stream,
+            "is not there",
+            `The store ${store.location} knows no stream of this name: check :stream-id and :checkpoint-store, or the data directory.`
+          )
+        )
+      }
+    )
+  )

@@ -228,6 +228,7 @@ export class HostCore {
     const name = `${service ?? "program"}${service === undefined || this.#runs.has(service) ? `-${++this.#ordinal}` : ""}`
     const run = new ProgramRun({
       name,
+      checkpointed: (streamId) => [...this.#runs.values()].map((other) => other.checkpointed(streamId)).find((stream) => stream !== undefined),
       runtime: this.#runtime,
       marketplace: this.marketplace,
       policy: this.policy,

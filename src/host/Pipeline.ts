@@ -60,6 +60,8 @@ export interface PipelineOptions {
   readonly ordinal: number
   /** Goes on with this checkpoint instead of the last one. */
   readonly checkpointId?: number | undefined
+  /** Called once the state of a checkpoint is back. */
+  readonly onResumed?: StreamFunction | undefined
   readonly value: StreamValue
   /**
    * `at-once`: the first failure that is no crash ends the pipeline with its error. `supervised`: its actors restart as
@@ -109,6 +111,7 @@ export class Pipeline extends StreamHandle {
   readonly #cancelled = new Promise<void>((resolve) => (this.#onCancel = resolve))
   readonly #settings: CheckpointSettings | undefined
   readonly #checkpointId: number | undefined
+  readonly #onResumed: StreamFunction | undefined
   #checkpointing: Checkpointing | undefined
   /** What the run holds beside its actors, such as its part of a store. */
   readonly #scope = Scope.makeUnsafe()
@@ -126,6 +129,7 @@ export class Pipeline extends StreamHandle {
     this.built = buildGraph(options.value)
     this.#settings = checkpointSettings(this.built, options.ordinal)
     this.#checkpointId = options.checkpointId
+    this.#onResumed = options.onResumed
     this.#shutdown = shutdownOf(this.built.graph)
     this.plan = makePlan(options.id, this.built.graph, this.built.traitsOf, { mailboxBytes: runtime.memory.share })
     this.#parts = new Parts({ plan: this.plan, fork: runtime.fork })
@@ -136,6 +140,11 @@ export class Pipeline extends StreamHandle {
     })
     result.catch(() => {}) // its failure is reported by whoever owns the program; an unobserved one is no crash
     this.result = result
+  }
+
+  /** The name of its checkpoints, where it has any. */
+  get streamId(): string | undefined {
+    return this.#settings?.streamId
   }
 
   get status(): HandleStatus {
@@ -356,6 +365,8 @@ export class Pipeline extends StreamHandle {
       if (checkpointing !== undefined) yield* Effect.try({ try: () => checkpointing.adopt(actors), catch: (error) => error })
       this.#actors = actors
       if (this.isOver) return yield* Effect.promise(() => this.#release())
+      const onResumed = last === undefined ? undefined : this.#onResumed
+      if (onResumed !== undefined) yield* Effect.tryPromise({ try: () => observe(onResumed, null), catch: (error) => error })
       this.#awaitsFirstCheckpoint = checkpointing !== undefined && last === undefined
       if (this.status === "paused" || this.#awaitsFirstCheckpoint) for (const head of this.#heads) head.pause()
       if (this.status === "draining") for (const head of this.#heads) head.drain()

@@ -8,6 +8,7 @@ import {
   forEach,
   InvalidCall,
   type Marketplace,
+  type ResumeRequest,
   ProgramStore,
   specsOf,
   type StreamCapability,
@@ -27,6 +28,8 @@ export interface ProgramOptions extends Pick<CallContext, "print" | "show" | "no
   readonly marketplace: Marketplace
   readonly policy: Policy
   readonly starter: StreamStarter
+  /** Starts a stream again at a checkpoint; the second argument is what the program has defined under that id. */
+  readonly resume: (request: ResumeRequest, defined: StreamValue | undefined) => Promise<StreamHandle>
   /** What counts as a stream where one is expected. */
   readonly asStream: (value: unknown) => StreamValue | undefined
 }
@@ -38,6 +41,8 @@ export interface ProgramOptions extends Pick<CallContext, "print" | "show" | "no
 export class Program {
   readonly #options: ProgramOptions
   readonly #context: CallContext
+  /** The streams that the program has given a name for their checkpoints. */
+  readonly #named = new Map<string, StreamValue>()
 
   constructor(options: ProgramOptions) {
     this.#options = options
@@ -52,7 +57,8 @@ export class Program {
       sleep: options.sleep,
       files: options.files,
       perform: options.perform,
-      store: new ProgramStore()
+      store: new ProgramStore(),
+      resume: (request) => options.resume(request, this.#named.get(request.streamId))
     }
   }
 
@@ -73,6 +79,14 @@ export class Program {
     return capability.perform(args, this.#context)
   }
 
+  /** A capability that a stream is made of, if the policy grants what it does. **Fails** by throwing. */
+  streamCapability(id: string): StreamCapability {
+    const capability = this.#options.marketplace.get(id)
+    for (const effect of capability.effects) this.#options.policy.check(id, effect)
+    if (capability.kind === "control") throw new InvalidCall(id, "makes no stream.")
+    return capability
+  }
+
   /** Starts a stream that is consumed because it is the program's last value: each item goes to `onItem`, or is collected. */
   consume(value: StreamValue, onItem: ((item: unknown) => unknown) | undefined): StreamHandle {
     return this.#context.start(onItem === undefined ? collected(value) : forEachItem(value, onItem))
@@ -84,10 +98,15 @@ export class Program {
   }
 
   #begin({ consumes, value }: DecodedCall): unknown {
+    const name = value.capability.id === "stream.with-checkpointing" ? value.options["stream-id"] : undefined
+    if (typeof name === "string" && this.#named.size < mostNamed) this.#named.set(name, value)
     if (consumes.length > 0) return this.#context.start(consumed(value, consumes))
     return value.capability.startsAtOnce ? this.#context.start(value) : value
   }
 }
+
+/** A service may define streams for weeks. */
+const mostNamed = 10_000
 
 /** The pure builders of pipelines, `(stream.map s f)` and its kin, by symbol. */
 export const pipelineBuilders = (marketplace: Marketplace): ReadonlyArray<readonly [string, (...args: ReadonlyArray<unknown>) => StreamValue]> =>

@@ -1,11 +1,14 @@
 import * as Effect from "effect/Effect"
-import { type StreamHandle, StreamValue } from "../capabilities/index.ts"
+import { type ResumeRequest, type StreamHandle, StreamValue } from "../capabilities/index.ts"
+import type { StreamFunction } from "../scheduler/index.ts"
 import { createEvaluator, textLimit, toText } from "../rtfs/index.ts"
 import type { EvaluationLimits } from "./HostOptions.ts"
 import { isSettledWithin } from "./isSettledWithin.ts"
 import { Pipeline, type PipelineOptions, type PipelineRuntime } from "./Pipeline.ts"
 import { Program, type ProgramOptions, type StreamStarter, toStream } from "./Program.ts"
 import type { RunReport } from "./Report.ts"
+import { keptStream } from "./Checkpointing.ts"
+import { reviveStream } from "./reviveStream.ts"
 import { StartedStreams } from "./StartedStreams.ts"
 import { HostUnavailable, StreamCancelled } from "./errors.ts"
 
@@ -15,6 +18,8 @@ export interface ProgramRunOptions extends Pick<ProgramOptions, "marketplace" | 
   readonly globals: ReadonlyMap<string, unknown>
   readonly limits: EvaluationLimits
   readonly failures: PipelineOptions["failures"]
+  /** The stream that runs under an id of its checkpoints in any program of the host. */
+  readonly checkpointed: (streamId: string) => Pipeline | undefined
 }
 
 export interface ToEndOptions {
@@ -52,6 +57,7 @@ export class ProgramRun implements StreamStarter {
       sleep: (milliseconds) => options.runtime.promise(Effect.sleep(milliseconds)),
       files: options.runtime.services.files,
       perform: options.runtime.promise,
+      resume: (request, defined) => this.#resume(request, defined),
       show: (value) => toText(value, textLimit()),
       asStream: (value) => (value instanceof Pipeline ? this.#streamOfHandle(value) : toStream(value))
     })
@@ -70,11 +76,15 @@ export class ProgramRun implements StreamStarter {
   }
 
   /** Starts a stream for the program (`StreamStarter`). */
-  start(value: StreamValue, { cold }: { readonly cold: boolean }): StreamHandle {
+  start(value: StreamValue, options: { readonly cold: boolean }): StreamHandle {
+    return this.#begin(value, options)
+  }
+
+  #begin(value: StreamValue, { cold, ...resumed }: { readonly cold: boolean } & Pick<PipelineOptions, "checkpointId" | "onResumed">): Pipeline {
     if (this.#closed !== undefined) throw new HostUnavailable(`No stream can be started: the program ${this.#closed}.`)
     const { failures, name, runtime } = this.#options
     const ordinal = ++this.#ordinal
-    const pipeline = new Pipeline(runtime, { id: ordinal === 1 ? name : `${name}-${ordinal}`, ordinal, value, failures })
+    const pipeline = new Pipeline(runtime, { id: ordinal === 1 ? name : `${name}-${ordinal}`, ordinal, value, failures, ...resumed })
     this.#streams.checkRoom(value)
     for (const handle of this.#handlesIn(value)) handle.joinTo(pipeline)
     this.#streams.add(pipeline)
@@ -83,6 +93,31 @@ export class ProgramRun implements StreamStarter {
     })
     if (!cold) pipeline.start()
     return pipeline
+  }
+
+  /** A stream of this program that runs under this id of its checkpoints. */
+  checkpointed(streamId: string): Pipeline | undefined {
+    return this.#streams.open.find((stream) => stream.streamId === streamId)
+  }
+
+  async #resume({ checkpointId, onResumed, store, streamId }: ResumeRequest, defined: StreamValue | undefined): Promise<StreamHandle> {
+    const { runtime } = this.#options
+    const running = this.#options.checkpointed(streamId)
+    if (running !== undefined) return running
+    const kept = await runtime.promise(Effect.flatMap(runtime.storeNamed(store), (opened) => keptStream(opened, streamId)))
+    const value = reviveStream(streamId, kept.stream, {
+      capability: (id) => this.#program.streamCapability(id),
+      compile: (source, captured) => this.#compile(source, captured),
+      binding: (name) => (typeof this.#options.globals.get(name) === "function" ? this.#compile(name, new Map()) : undefined),
+      defined
+    })
+    return this.#begin(value, { cold: false, checkpointId, onResumed })
+  }
+
+  #compile(source: string, captured: ReadonlyMap<string, unknown>): StreamFunction {
+    const { globals, limits, marketplace } = this.#options
+    const host = { call: (id: string, args: ReadonlyArray<unknown>) => this.#program.call(id, args), globals: new Map([...globals, ...captured]) }
+    return createEvaluator({ ...host, capabilityIds: marketplace.ids() }, limits).evaluateNow(source, { file: "checkpoint" }) as StreamFunction
   }
 
   /** Performs one call for an evaluation of the caller's own. **Fails** as `Program.call` does. */

@@ -44,6 +44,7 @@ export const explainProgram = async (source: string, options: ExplainOptions): P
     sleep: async () => {},
     files: options.files,
     perform: (effect) => Effect.runPromise(effect),
+    resume: () => Promise.reject(new NeedsRun("The program resumes a stream from a checkpoint")),
     asStream: (value) => (value instanceof PaperHandle ? value.value : toStream(value))
   })
   const globals = new Map([...options.globals].map(([name, value]) => [name, onPaper(name, value)]))
