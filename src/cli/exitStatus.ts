@@ -39,6 +39,7 @@ export const statusByTag: Readonly<Record<string, ExitStatus>> = {
   ItemFailure: exitStatus.failed,
   HandleMisuse: exitStatus.failed,
   NeedsRun: exitStatus.failed,
+  RecoveryFailed: exitStatus.failed,
   StreamCancelled: exitStatus.failed,
   EvaluationCancelled: exitStatus.failed,
 
