@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import type { StageServices, StageSpec } from "../../actors/index.ts"
+import type { StageSpec } from "../../actors/index.ts"
 import type { StreamFunction } from "../../scheduler/index.ts"
 import { keyOf } from "../../serialization/index.ts"
 import { defineCapability } from "../Capability.ts"
@@ -60,10 +60,7 @@ export const withCache = defineCapability({
   example:
     "(call :stream.await (call :stream.to-collection {:source (call :stream.with-cache [1 2 1] {:compute-fn (fn [n] (* n n)) :cache-ttl 60000})}))",
   boundary: ({ "compute-fn": transform, parallelism }) => concurrencyBoundary({ transform, parallelism, offload: "never" }),
-  node: (options) => {
-    const spec = (now: () => number): StageSpec => stageWith(options, now)
-    return { ...spec(() => 0), bind: ({ time }: StageServices) => spec(time.now) }
-  }
+  node: (options) => stageWith(options)
 })
 
 interface Options {
@@ -81,7 +78,8 @@ interface Options {
   readonly "on-miss": StreamFunction | undefined
 }
 
-const stageWith = (options: Options, now: () => number): StageSpec => {
+const stageWith = (options: Options): StageSpec => {
+  let now = () => 0
   const {
     "cache-key": keyFn,
     "compute-fn": compute,
@@ -102,7 +100,7 @@ const stageWith = (options: Options, now: () => number): StageSpec => {
     mostRefreshes: parallelism,
     // Alone, nobody else asks: what is under way for the key is a call of a life that was given up, and may never come back.
     shares: parallelism > 1,
-    now
+    now: () => now()
   })
   const call = (item: unknown): unknown =>
     keyFn === undefined ? valueFor(keyOf(item), item) : whenSettled(callWithMeter(keyFn, item), (key) => valueFor(keyOf(key), item))
@@ -126,7 +124,11 @@ const stageWith = (options: Options, now: () => number): StageSpec => {
     // Functions and code that follows them share it.
     state: { cache: () => cache },
     then: ({ emit, result }) => emit(result),
-    snapshot: () => null,
+    bind: ({ time }) => {
+      now = time.now
+    },
+    // No part of a checkpoint: what is in it can be computed again, and may be large.
+    snapshot: () => ({}),
     restore: () => ({}),
     counters: () => ({ ...cache.counts, entries: cache.size, bytes: cache.bytes }),
     bound: { kind: "bounded", by: `at most ${items} values (:max-entries) of ${bytes} bytes (:max-bytes)`, items, bytes }
