@@ -92,6 +92,17 @@ export const commands = {
     flags: ["json"],
     load: async () => (await import("./commands/capabilities.ts")).capabilities
   },
+  "dead-letters": {
+    summary: "lists, shows, drops or replays the items that were given up on",
+    operand: {
+      name: "ACTION",
+      required: true,
+      repeated: true,
+      summary: "list; show ID; drop ID…, drop --queue QUEUE or drop --all; replay ID…, --queue QUEUE or --all, with --program FILE"
+    },
+    flags: ["data-dir", "store", "queue", "limit", "after", "all", "program", ...environment, "shutdown-timeout", "json"],
+    load: async () => (await import("./commands/deadLetters.ts")).deadLetters
+  },
   decode: {
     summary: "prints what is in a frame, segment or JSON file, as JSON lines",
     flags: ["in", "format"],

@@ -26,6 +26,8 @@ const text = (metavar: string, summary: string): Flag<string> =>
 const duration = (metavar: string, summary: string): Flag<number> =>
   one(metavar, summary, "a duration such as 30s, 500ms or 2m", parseDuration)
 
+const parseCount = (written: string): number | undefined => (/^[1-9]\d{0,14}$/.test(written) ? Number(written) : undefined)
+
 const choice = <const Names extends ReadonlyArray<string>>(names: Names, summary: string): Flag<Names[number]> =>
   one(names.join("|"), summary, `one of ${names.join(", ")}`, (written) => names.find((name) => name === written))
 
@@ -62,6 +64,11 @@ export const flags = {
     /^[a-z]+:/i.test(written)
   ),
   "allow-all": onOff("lets the program do whatever this user may do"),
+  queue: text("QUEUE", "the queue of dead letters"),
+  limit: one("COUNT", "how many at most (default 100)", "a whole number of at least 1", parseCount),
+  after: one("ID", "only those behind the letter ID", "the id of a letter", parseCount),
+  all: onOff("all letters of all queues"),
+  program: text("FILE", "the program that works the letters off; its symbol dead-letters is the stream of their items"),
   json: onOff("prints the result as JSON on standard output, and everything else on standard error"),
   report: text("FILE", "writes what was accepted, processed, left and dead-lettered, however the run ends"),
   progress: choice(["auto", "plain", "off"], "auto shows it on a terminal only; plain prints lines anywhere"),

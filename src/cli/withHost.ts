@@ -8,14 +8,19 @@ import { within } from "./within.ts"
 const stopMs = 1000
 
 /** Starts a host as the flags say. With `--json` standard output belongs to the result alone. */
-export const startHost = async (flags: FlagValues, output: Output, onProgress?: (progress: Progress) => void): Promise<StreamHost> =>
+export const startHost = async (
+  flags: FlagValues,
+  output: Output,
+  onProgress?: (progress: Progress) => void,
+  bindings: Readonly<Record<string, unknown>> = {}
+): Promise<StreamHost> =>
   StreamHost.start({
     onProgress,
     log: (line) => output.problem(line),
     memory: flags.memory,
     store: flags.store,
     dataDir: flags["data-dir"],
-    bindings: flags.bindings === undefined ? {} : (await loadBindings(flags.bindings)).values,
+    bindings: { ...(flags.bindings === undefined ? {} : (await loadBindings(flags.bindings)).values), ...bindings },
     policy: {
       read: flags["allow-read"] ?? [],
       write: flags["allow-write"] ?? [],

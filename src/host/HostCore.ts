@@ -7,6 +7,7 @@ import { check, type Diagnostic, expand, pureBuilder } from "../rtfs/index.ts"
 import { Supervisor } from "../supervisors/index.ts"
 import { handedTo } from "./AsyncIterableSink.ts"
 import type { CapabilityDescription } from "./CapabilityDescription.ts"
+import { type DeadLetterAccess, deadLetterAccess } from "./DeadLetterAccess.ts"
 import { describeCapability } from "./describeCapability.ts"
 import { explainProgram } from "./explainProgram.ts"
 import { HostUnavailable, PermissionDenied, ProgramTimeout } from "./errors.ts"
@@ -157,6 +158,10 @@ export class HostCore {
       capabilities: () => this.capabilities(),
       onClose: () => void this.#runs.delete(run.name)
     })
+  }
+
+  get deadLetters(): DeadLetterAccess {
+    return deadLetterAccess(this.#runtime)
   }
 
   expand(source: string): string {

@@ -4,6 +4,7 @@ import * as Scope from "effect/Scope"
 import type { Diagnostic } from "../rtfs/index.ts"
 import type { Explanation } from "./Explanation.ts"
 import type { CapabilityDescription } from "./CapabilityDescription.ts"
+import type { DeadLetterAccess } from "./DeadLetterAccess.ts"
 import type { Flow } from "./Flow.ts"
 import type { Handle } from "./Handle.ts"
 import { HostCore } from "./HostCore.ts"
@@ -89,6 +90,11 @@ export class StreamHost implements AsyncDisposable {
    */
   session(options: SessionOptions = {}): Session {
     return this.#core.session(options)
+  }
+
+  /** Items that were given up on, in the host's store. */
+  get deadLetters(): DeadLetterAccess {
+    return this.#core.deadLetters
   }
 
   /** The program after macros and stream forms are lowered. */

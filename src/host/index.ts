@@ -1,4 +1,5 @@
 export type { CapabilityDescription } from "./CapabilityDescription.ts"
+export type { DeadLetterAccess, DeadLetterRecord, DeadLetterSelection } from "./DeadLetterAccess.ts"
 export { EvaluationCancelled, HostUnavailable, MemoryExhausted, PermissionDenied, ProgramTimeout, StreamCancelled } from "./errors.ts"
 export type {
   ExplainedActor,

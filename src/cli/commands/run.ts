@@ -69,7 +69,7 @@ const losses = ({ deadLettered, dropped, skipped, undrained }: RunReport): Reado
   ...(undrained > 0 ? [`${undrained} items had been accepted and were not worked off in time.`] : []),
   ...(skipped > 0 ? [`${skipped} items were left out, because a function failed on them (:on-failure :skip).`] : []),
   ...(dropped > 0 ? [`${dropped} items were dropped by full buffers (:overflow).`] : []),
-  ...(deadLettered > 0 ? [`${deadLettered} items were put aside, because they ended their actor three times.`] : [])
+  ...(deadLettered > 0 ? [`${deadLettered} items were given up on and stored: rtfs-streams dead-letters list shows them.`] : [])
 ]
 
 interface Surroundings {
