@@ -3,6 +3,7 @@ import { describe, type Graph, type ItemPolicy, mayKeepWaiting, type GraphNode, 
 import type { Cover, Touch } from "./Capability.ts"
 import type { OverflowName } from "./commonOptions.ts"
 import { InvalidCall } from "./errors.ts"
+import { memoryOf } from "./optimization/memory-efficient.ts"
 import type { PartNode, Place, Written } from "./GraphParts.ts"
 import type { StreamValue } from "./StreamValue.ts"
 
@@ -110,6 +111,7 @@ const newId = ({ capability }: StreamValue, { name }: PartNode, taken: ReadonlyM
 
 const traits = ({ given, part, policy, specs, value }: BuiltNode): NodeTraits => {
   const bufferSize = part.options["buffer-size"]
+  const memory = memoryOf(value)
   const waitsOutside = specs.some(({ kind }) => kind === "async-source" || kind === "async-sink")
   const boundary =
     bufferSize !== undefined
@@ -129,6 +131,7 @@ const traits = ({ given, part, policy, specs, value }: BuiltNode): NodeTraits =>
     mayWait: mayKeepWaiting(policy) || specs.some((spec) => spec.kind === "stage" && spec.apply !== undefined && (spec.apply.waits === true || mayWait(spec.apply.fn))),
     keepsTime: specs.some((spec) => spec.kind === "stage" && spec.timer !== undefined),
     mayOffload: specs.some((spec) => spec.kind === "stage" && spec.apply?.concurrency?.offload === "auto"),
+    ...(memory === undefined ? {} : { memory: { bytes: memory.maxBytes, spills: memory.spills } }),
     state: stateOf(specs)
   }
 }

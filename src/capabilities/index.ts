@@ -1,4 +1,5 @@
 export { shutdownOf, type ShutdownPolicy } from "./recovery/graceful-shutdown.ts"
+export { type MemoryOptions, memoryOf, tooLittleMemory } from "./optimization/memory-efficient.ts"
 export { asStream } from "./asStream.ts"
 export { type BuiltGraph, buildGraph, givesOneItem } from "./buildGraph.ts"
 export {

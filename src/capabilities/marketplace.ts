@@ -10,6 +10,7 @@ import { preludeCapabilities } from "./control/prelude.ts"
 import { println } from "./control/println.ts"
 import { awaitResult, cancel, create, pause, resume, status } from "./control/streams.ts"
 import { UnknownCapability } from "./errors.ts"
+import { memoryEfficient } from "./optimization/memory-efficient.ts"
 import { gracefulShutdown } from "./recovery/graceful-shutdown.ts"
 import { fileRead } from "./files/file-read.ts"
 import { fileWrite } from "./files/file-write.ts"
@@ -62,6 +63,7 @@ export const builtins: ReadonlyArray<Capability> = [
   withDeadLetter,
   forEach,
   gracefulShutdown,
+  memoryEfficient,
   create,
   awaitResult,
   status,

@@ -9,10 +9,12 @@ import {
   type BuiltGraph,
   HandleMisuse,
   type HandleStatus,
+  type MemoryOptions,
   shutdownOf,
   type ShutdownPolicy,
   StreamHandle,
-  type StreamValue
+  type StreamValue,
+  tooLittleMemory
 } from "../capabilities/index.ts"
 import { makePlan, type OffloadPool, type Plan, type StreamFunction } from "../scheduler/index.ts"
 import type { ChildExit, ChildSpec, Directive, Supervisor } from "../supervisors/index.ts"
@@ -43,6 +45,8 @@ export interface PipelineRuntime {
   /** Made on first use. */
   readonly pool: () => OffloadPool
   readonly spill: Effect.Effect<SpillDirectory, unknown>
+  /** A directory of a stream's own, with a quota of its own. */
+  readonly spillFor: (options: Pick<MemoryOptions, "tempDir" | "maxDisk">) => Effect.Effect<SpillDirectory, unknown, Scope.Scope>
   /** The host's store, opened when it is first asked for and closed with the host. */
   readonly stateStore: HostStores["stateStore"]
   readonly storeNamed: HostStores["storeNamed"]
@@ -133,6 +137,8 @@ export class Pipeline extends StreamHandle {
     this.#shutdown = shutdownOf(this.built.graph)
     this.plan = makePlan(options.id, this.built.graph, this.built.traitsOf, { mailboxBytes: runtime.memory.share })
     this.#parts = new Parts({ plan: this.plan, fork: runtime.fork })
+    const tight = this.plan.memory.find(({ bytes, planned }) => planned > bytes)
+    if (tight !== undefined) throw tooLittleMemory(tight.planned, tight.bytes)
     const file = this.#settings === undefined ? runtime.undrained : undefined
     this.#undrained = new UndrainedItems({ stream: options.id, built: this.built, plan: this.plan, file })
     const result = new Promise((resolve, reject) => {
@@ -357,6 +363,8 @@ export class Pipeline extends StreamHandle {
         services,
         pool: pool(),
         spill,
+        spillFor: (memory) => Scope.provide(this.#runtime.spillFor(memory), this.#scope),
+        log: this.#runtime.log,
         failures: this.#failures === "at-once" ? "end" : "restart",
         parts: this.#parts,
         items: yield* this.#deadLetters.services(checkpointing?.settings.streamId ?? this.id, this.#runtime, checkpointing?.facts),

@@ -67,7 +67,7 @@ const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | cons
 const portion = 512
 
 const lineOf = ({ address, next, sequence, stream, value }: UndrainedRecord): string => {
-  const place = { stream, address, next, sequence }
+  const place = { stream, address, ...(next === undefined ? {} : { next }), ...(sequence === undefined ? {} : { sequence }) }
   try {
     return `${toJson({ ...place, value })}\n`
   } catch (error) {

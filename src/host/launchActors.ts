@@ -14,8 +14,9 @@ import {
   type StageSpec,
   type SyncSourceSpec
 } from "../actors/index.ts"
-import type { BuiltGraph } from "../capabilities/index.ts"
+import { type BuiltGraph, memoryOf, type MemoryOptions } from "../capabilities/index.ts"
 import type { Checkpointing } from "./Checkpointing.ts"
+import { observe } from "./observe.ts"
 import type { Parts } from "./Parts.ts"
 import { frameLimits, type OffloadPool, type Plan, type PlannedActor, type PlannedEdge } from "../scheduler/index.ts"
 
@@ -24,6 +25,9 @@ export interface LaunchOptions {
   readonly pool: OffloadPool
   /** Where mailboxes that spill put what they can't hold; opened when the first one needs it. */
   readonly spill: Effect.Effect<SpillDirectory, unknown>
+  /** The same for one stream alone. */
+  readonly spillFor: (memory: MemoryOptions) => Effect.Effect<SpillDirectory, unknown>
+  readonly log: (line: string) => unknown
   readonly failures: "restart" | "end"
   readonly items: ItemServices
   readonly checkpointing: Pick<Checkpointing, "forActor"> | undefined
@@ -35,10 +39,10 @@ export interface LaunchOptions {
 export const launchActors = (built: BuiltGraph, plan: Plan, options: LaunchOptions): Effect.Effect<ReadonlyArray<Actor>, unknown> =>
   Effect.gen(function*() {
     const mailboxes = new Map<string, Mailbox<ActorOrder>>()
-    for (const { address } of plan.actors) {
+    for (const { address, nodes } of plan.actors) {
       const edges = edgesInto(plan, address)
       if (edges.length === 0) continue
-      const mailbox = yield* makeMailbox(address, edges, options)
+      const mailbox = yield* makeMailbox(address, edges, options, memoryOf(built.valueOf(nodes[0]!)))
       mailboxes.set(address, mailbox)
       options.parts.addMailbox(address, mailbox)
     }
@@ -96,9 +100,22 @@ const isStageOrSink = (spec: NodeSpec): boolean => spec.kind === "stage" || spec
 
 const edgesInto = (plan: Plan, address: string): ReadonlyArray<PlannedEdge> => plan.edges.filter(({ to }) => to === address)
 
-const makeMailbox = (address: string, edges: ReadonlyArray<PlannedEdge>, { spill }: LaunchOptions) =>
+const makeMailbox = (
+  address: string,
+  edges: ReadonlyArray<PlannedEdge>,
+  { log, spill, spillFor }: LaunchOptions,
+  memory: MemoryOptions | undefined
+) =>
   Effect.gen(function*() {
     const { bounds, overflow } = edges[0]!
     const options = { address, edges: edges.length, overflow, ...bounds }
-    return yield* Mailbox.make<ActorOrder>(overflow === "spill" ? { ...options, spill: yield* spill } : options)
+    if (overflow !== "spill") return yield* Mailbox.make<ActorOrder>(options)
+    const onSpill = memory?.onSpill
+    const tell = (what: string) => (error: unknown) => void log(`${what} (${address}): ${error instanceof Error ? error.message : String(error)}`)
+    return yield* Mailbox.make<ActorOrder>({
+      ...options,
+      spill: yield* memory === undefined ? spill : spillFor(memory),
+      ...(onSpill === undefined ? {} : { onSpill: () => void observe(onSpill, undefined).catch(tell("The :on-spill failed")) }),
+      onSpillFailure: tell("What does not fit into memory is held up")
+    })
   })

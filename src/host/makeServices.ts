@@ -2,8 +2,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { SpillDirectory, type StreamServices, sweepSpill } from "../actors/index.ts"
+import { dirname, join } from "node:path"
+import { type FileAccess, SpillDirectory, type StreamServices, sweepSpill } from "../actors/index.ts"
 import { makeWorkerPool, type OffloadPool } from "../scheduler/index.ts"
 import { takeDataDirectory } from "../state/index.ts"
 import { makeFileAccess } from "./FilePolicy.ts"
@@ -20,13 +20,14 @@ const progressIntervalMs = 100
 export const makeServices = Effect.fnUntraced(function*(
   options: HostOptions,
   policy: Policy
-): Effect.fn.Return<Pick<PipelineRuntime, "services" | "pool" | "spill" | "stateStore" | "storeNamed" | "undrained">, Error, Scope.Scope> {
+): Effect.fn.Return<Pick<PipelineRuntime, "services" | "pool" | "spill" | "spillFor" | "stateStore" | "storeNamed" | "undrained">, Error, Scope.Scope> {
   const clock = yield* Clock.Clock
   let pool: OffloadPool | undefined
   yield* Effect.addFinalizer(() => (pool === undefined ? Effect.void : Effect.asVoid(Effect.promise(() => pool!.close()))))
   const scope = yield* Scope.Scope
   const context = yield* Effect.context<never>()
   const shared = new Map<string, unknown>()
+  const files = makeFileAccess({ read: policy.roots(":fs.read"), write: policy.roots(":fs.write"), fsRoot: policy.fsRoot, all: policy.all })
   // Before anything in it is touched, and released after everything in it was closed.
   if (options.dataDir !== undefined) yield* lockDataDirectory(options.dataDir)
   const spill = yield* Effect.cached(Scope.provide(openSpill(options), scope))
@@ -35,8 +36,14 @@ export const makeServices = Effect.fnUntraced(function*(
     // A scope made now closes after the streams have ended, and before the lock is released; one made on first use would not.
     ...makeHostStores(options, yield* Scope.fork(scope)),
     spill,
+    spillFor: ({ maxDisk, tempDir }) =>
+      Effect.gen(function*() {
+        const parent = tempDir === undefined ? spillFolder(options) : yield* folderFor(files, tempDir)
+        yield* sweepSpill(parent)
+        return yield* SpillDirectory.open({ parent, maxBytes: maxDisk })
+      }),
     services: {
-      files: makeFileAccess({ read: policy.roots(":fs.read"), write: policy.roots(":fs.write"), fsRoot: policy.fsRoot, all: policy.all }),
+      files,
       print: options.print ?? ((line) => process.stdout.write(`${line}\n`)),
       time: {
         now: () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6,
@@ -70,10 +77,19 @@ const lockDataDirectory = (directory: string) =>
 const spillBytes = 1024 ** 3
 
 /** The folder of this host's spilled frames. What dead processes left beside it is removed first. */
-const openSpill = ({ dataDir = join(tmpdir(), "rtfs-streams") }: HostOptions) => {
-  const parent = join(dataDir, "spill")
+const openSpill = (options: HostOptions) => {
+  const parent = spillFolder(options)
   return Effect.andThen(sweepSpill(parent), SpillDirectory.open({ parent, maxBytes: spillBytes }))
 }
+
+const spillFolder = ({ dataDir = join(tmpdir(), "rtfs-streams") }: HostOptions) => join(dataDir, "spill")
+
+/** The real path of a folder that a program named: one that is there, or that can be made in one that is. */
+const folderFor = (files: FileAccess, folder: string): Effect.Effect<string, unknown> =>
+  files.resolveForWriting(join(folder, "lock")).pipe(
+    Effect.map((path) => dirname(path)),
+    Effect.catch(() => files.resolveForWriting(folder))
+  )
 
 const throttled = ({ onProgress }: HostOptions, now: () => number): StreamServices["progress"] => {
   if (onProgress === undefined) return () => {}

@@ -1,3 +1,4 @@
+import { boundMemory, leastSpillBytes, type MemoryBound } from "./boundMemory.ts"
 import type { Graph, GraphNode } from "./Graph.ts"
 
 /** What the planner must know of a node; it does not know what the node does. */
@@ -7,6 +8,8 @@ export interface NodeTraits {
   readonly boundary?: string
   /** The buffer that the user put in front: items, and what it does when it is full. */
   readonly buffer?: { readonly items: number; readonly overflow: PlannedEdge["overflow"] }
+  /** It keeps what the mailboxes up to it hold within so many bytes; what is beyond waits, or goes to disk. */
+  readonly memory?: { readonly bytes: number; readonly spills: boolean }
   /** It has no code of its own, only consumers: it joins the actor before it, whatever that is. */
   readonly isPassive?: boolean
   /** How its items go to its consumers, which count in the order of their inputs in the graph. */
@@ -33,6 +36,7 @@ export interface Plan {
   readonly edges: ReadonlyArray<PlannedEdge>
   /** The most that all mailboxes together may hold. */
   readonly mailboxBytes: number
+  readonly memory: ReadonlyArray<MemoryBound>
 }
 
 export interface PlannedActor {
@@ -118,7 +122,7 @@ export const makePlan = (
 
   const addressOf = (node: string) => `/pipelines/${pipeline}/${islandOf.get(node)!.nodes[0]!.id}`
   const share = boundsFor(resources.mailboxBytes / Math.max(1, crossings.length))
-  const edges = crossings.map(({ edge, from, reason, to }): PlannedEdge => {
+  const wanted = crossings.map(({ edge, from, reason, to }): PlannedEdge => {
     const { buffer, detaches } = traitsOf(graph.nodes.find(({ id }) => id === to)!)
     return {
       from: addressOf(from),
@@ -130,8 +134,10 @@ export const makePlan = (
       bounds: buffer === undefined ? share : boundsOfBuffer(share, buffer)
     }
   })
+  const { bounds: memory, edges } = boundMemory(wanted, graph.nodes, { traitsOf, addressOf, frameBytes: frameLimits.bytes, ...resources })
   return {
     graph,
+    memory,
     actors: islands.map(({ nodes }) => ({
       address: addressOf(nodes[0]!.id),
       kind: kindOf(nodes.map((node) => traitsOf(node).role)),
@@ -174,9 +180,6 @@ const boundsFor = (bytes: number): MailboxBounds => {
     lowWaterMark: Math.floor(maxFrames / 2)
   }
 }
-
-/** Less memory than this leaves a spilling mailbox no room for the buffers of its files. */
-const leastSpillBytes = 1024 * 1024
 
 /** A buffer of so many items: its frames carry at most as many, so a small buffer means small frames. */
 const boundsOfBuffer = (share: MailboxBounds, { items, overflow }: NonNullable<NodeTraits["buffer"]>): MailboxBounds => ({
