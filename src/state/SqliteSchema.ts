@@ -27,7 +27,7 @@ interface Preparation {
 
 /** Makes the tables of a new store, or checks those of one that was there. **Fails** by throwing `StoreFailure` or SQLite's errors. */
 export const prepareSqlite = (database: DatabaseSync, location: string, { marker, maxBytes, writeMarker }: Preparation): void => {
-  database.exec("PRAGMA busy_timeout = 1000; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
+  database.exec("PRAGMA busy_timeout = 100; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
   if (maxBytes !== undefined) {
     const { page_size } = database.prepare("PRAGMA page_size").get() as { readonly page_size: number }
     database.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / page_size))}`)

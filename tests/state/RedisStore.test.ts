@@ -1,12 +1,16 @@
-import { storeContract } from "../contracts/store.ts"
+import { sharedStoreContract } from "../contracts/sharedStore.ts"
+import { storeContract, type StoreUnderTest } from "../contracts/store.ts"
 import { freshPrefix, redisProblem, redisUrl, removeRedisKeys } from "./servers.ts"
 
 const prefix = freshPrefix()
 let places = 0
-storeContract({
+const store: StoreUnderTest = {
   name: "redis",
   isShared: true,
   freshUrl: () => `${redisUrl}?prefix=${prefix}${++places}:`,
   cleanUp: () => removeRedisKeys(prefix),
   unavailable: await redisProblem()
-})
+}
+
+storeContract(store)
+sharedStoreContract(store)
