@@ -16,6 +16,8 @@ export interface GraphParts {
   readonly stream: (value: StreamValue, place?: Place) => string
   /** Adds a node of the capability. @returns its id */
   readonly node: (part: PartNode) => string
+  /** A name of its own for a part that may fail alone, for its nodes to be in. */
+  readonly part: (name: string) => string
 }
 
 /** Where the nodes of a stream stand. */
@@ -24,8 +26,8 @@ export interface Place {
   readonly part?: string
   /** The node that gives what the entry of a `SubStream` stands for. */
   readonly entry?: { readonly of: SubStream; readonly node: string }
-  /** What the edge into it does, where it has an entry. */
-  readonly detaches?: NodeTraits["detaches"]
+  /** What holds for the edge by which it takes from its entry. */
+  readonly entrance?: Pick<NodeTraits, "detaches" | "buffer"> | undefined
 }
 
 export interface PartNode {
@@ -37,7 +39,7 @@ export interface PartNode {
   readonly role: NodeTraits["role"]
   /** Left out: the policy of the call. */
   readonly onFailure?: ItemPolicy
-  readonly traits?: Partial<Pick<NodeTraits, "boundary" | "isPassive" | "routes" | "part" | "detaches">>
+  readonly traits?: Partial<Pick<NodeTraits, "boundary" | "buffer" | "isPassive" | "routes" | "part" | "detaches">>
 }
 
 /** The nodes that a capability has written out: the one whose items leave it, or the sinks by name. */

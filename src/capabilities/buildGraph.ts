@@ -3,6 +3,7 @@ import { describe, type Graph, type ItemPolicy, mayKeepWaiting, type GraphNode, 
 import type { Cover, Touch } from "./Capability.ts"
 import type { OverflowName } from "./commonOptions.ts"
 import { InvalidCall } from "./errors.ts"
+import { givesOneItem } from "./givesOneItem.ts"
 import { memoryOf } from "./optimization/memory-efficient.ts"
 import type { PartNode, Place, Written } from "./GraphParts.ts"
 import type { StreamValue } from "./StreamValue.ts"
@@ -29,6 +30,7 @@ const mostNodes = 1000
 export const buildGraph = (output: StreamValue): BuiltGraph => {
   const nodes: Array<GraphNode> = []
   const built = new Map<string, BuiltNode>()
+  const parts = new Set<string>()
 
   /** @param covers of the decorators below it, the nearest one first */
   const add = (value: StreamValue, covers: ReadonlyArray<Cover>, place: Place): Written => {
@@ -38,35 +40,39 @@ export const buildGraph = (output: StreamValue): BuiltGraph => {
     const coversAbove = cover === undefined ? covers : [cover, ...covers]
     if (capability.parts !== undefined) {
       return capability.parts(value, {
-        stream: (input, within = {}) => addOne(input, coversAbove, { ...place, ...within }),
-        node: (part) => addNode(value, part, covers, { part: place.part, ...part.traits }, coversAbove)
+        stream: (inside, within) => addOne(inside, coversAbove, within === undefined ? place : { ...place, entrance: undefined, ...within }),
+        node: (part) => addNode(value, part, { covers, forItems: coversAbove, place }),
+        part: newPart
       })
     }
-    const inputs = value.inputs.map((input) => addOne(input, coversAbove, place))
-    const specs = capability.node(options, { single: givesOneItem(value.inputs[0]) })
-    const isEntered = place.entry !== undefined && inputs.includes(place.entry.node)
-    const traits = { part: place.part, ...(place.detaches !== undefined && isEntered ? { detaches: place.detaches } : {}) }
-    return addNode(value, { options, inputs, specs, role: capability.kind }, covers, traits, coversAbove)
+    const inputs = value.inputs.map((input) => {
+      if (input.capability.kind === "sink") throw new InvalidCall(capability.id, `can't take from ${input.capability.id}, which ends its stream.`)
+      return addOne(input, coversAbove, place)
+    })
+    const specs = cover?.own === undefined ? capability.node(options, { single: givesOneItem(value.inputs[0]) }) : [cover.own]
+    return addNode(value, { options, inputs, specs, role: capability.kind }, { covers, forItems: coversAbove, place })
   }
 
   const addOne = (value: StreamValue, covers: ReadonlyArray<Cover>, place: Place): string => {
     const written = add(value, covers, place)
-    if (typeof written !== "string") throw new InvalidCall(value.capability.id, "ends its stream, so nothing can take from it.")
+    if (typeof written !== "string") throw new InvalidCall(value.capability.id, "has several results, so it can't be a part of another stream.")
     return written
   }
 
-  /** @param forItems of the same, and its own: its items may fail in it, too */
-  const addNode = (
-    value: StreamValue,
-    part: PartNode,
-    covers: ReadonlyArray<Cover>,
-    given: Partial<NodeTraits>,
-    forItems: ReadonlyArray<Cover>
-  ): string => {
+  const newPart = (name: string): string => {
+    let part = name
+    for (let ordinal = 2; parts.has(part); ordinal++) part = `${name} (${ordinal})`
+    parts.add(part)
+    return part
+  }
+
+  const addNode = (value: StreamValue, part: PartNode, { covers, forItems, place }: Surroundings): string => {
     const { capability } = value
     if (nodes.length >= mostNodes) {
       throw new InvalidCall(capability.id, `would make a graph of more than ${mostNodes} nodes; a stream used twice counts twice.`)
     }
+    const isEntrance = place.entry !== undefined && part.inputs.includes(place.entry.node)
+    const given = { ...(place.part === undefined ? {} : { part: place.part }), ...(isEntrance ? place.entrance : {}), ...part.traits }
     const id = newId(value, part, built)
     const node = { id, capability: capability.id, options: part.options, inputs: part.inputs }
     const covering = (spec: NodeSpec) => covers.reduce((covered, cover) => cover.spec?.(covered, node) ?? covered, spec)
@@ -89,8 +95,13 @@ export const buildGraph = (output: StreamValue): BuiltGraph => {
   }
 }
 
-/** Whether a stream gives exactly one item, at its end. */
-export const givesOneItem = (value: StreamValue | undefined): boolean => value?.capability.single(value.options) === true
+interface Surroundings {
+  /** Of the decorators below the node, the nearest one first. */
+  readonly covers: ReadonlyArray<Cover>
+  /** The same, and its own: its items may fail in it, too. */
+  readonly forItems: ReadonlyArray<Cover>
+  readonly place: Place
+}
 
 interface BuiltNode {
   readonly value: StreamValue
@@ -113,19 +124,16 @@ const traits = ({ given, part, policy, specs, value }: BuiltNode): NodeTraits =>
   const bufferSize = part.options["buffer-size"]
   const memory = memoryOf(value)
   const waitsOutside = specs.some(({ kind }) => kind === "async-source" || kind === "async-sink")
-  const boundary =
-    bufferSize !== undefined
-      ? `was given a buffer of its own (:buffer-size ${String(bufferSize)})`
-      : waitsOutside
-        ? part.role === "source"
-          ? "waits for something outside"
-          : "writes to something outside"
-        : (given.boundary ?? value.capability.boundary(part.options))
+  const boundary = waitsOutside
+    ? part.role === "source"
+      ? "waits for something outside"
+      : "writes to something outside"
+    : (given.boundary ?? value.capability.boundary(part.options))
   return {
     ...given,
     role: part.role,
     ...(boundary === undefined ? {} : { boundary }),
-    ...(bufferSize === undefined
+    ...(bufferSize === undefined || given.buffer !== undefined
       ? {}
       : { buffer: { items: bufferSize as number, overflow: (part.options["overflow"] ?? "backpressure") as OverflowName } }),
     mayWait: mayKeepWaiting(policy) || specs.some((spec) => spec.kind === "stage" && spec.apply !== undefined && (spec.apply.waits === true || mayWait(spec.apply.fn))),

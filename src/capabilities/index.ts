@@ -1,7 +1,7 @@
 export { shutdownOf, type ShutdownPolicy } from "./recovery/graceful-shutdown.ts"
 export { type MemoryOptions, memoryOf, tooLittleMemory } from "./optimization/memory-efficient.ts"
 export { asStream } from "./asStream.ts"
-export { type BuiltGraph, buildGraph, givesOneItem } from "./buildGraph.ts"
+export { type BuiltGraph, buildGraph } from "./buildGraph.ts"
 export {
   type CallContext,
   type Capability,
@@ -19,6 +19,7 @@ export { decodeCall, type DecodedCall, decodeCallLater, specsOf } from "./decode
 export { BoundExceeded, HandleMisuse, InvalidCall, InvalidResult, shown, UnknownCapability } from "./errors.ts"
 export { FileFailure, MalformedFile, UnwritableValue } from "./files/errors.ts"
 export { forEach } from "./composition/for-each.ts"
+export { isPartOfStream } from "./composition/PartInput.ts"
 export { builtins, Marketplace } from "./marketplace.ts"
 export { type OptionSpec, type OptionSpecs, parseByteSize } from "./Option.ts"
 export { fromCollection, isCollection } from "./sources/from-collection.ts"

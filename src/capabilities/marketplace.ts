@@ -3,6 +3,7 @@ import { groupBy } from "./aggregation/group-by.ts"
 import { reduce } from "./aggregation/reduce.ts"
 import { toCollection } from "./aggregation/to-collection.ts"
 import type { Capability } from "./Capability.ts"
+import { branch } from "./composition/branch.ts"
 import { forEach } from "./composition/for-each.ts"
 import { pipeline } from "./composition/pipeline.ts"
 import { pipelineWithRecovery } from "./composition/pipeline-with-recovery.ts"
@@ -64,6 +65,7 @@ export const builtins: ReadonlyArray<Capability> = [
   forEach,
   gracefulShutdown,
   memoryEfficient,
+  branch,
   create,
   awaitResult,
   status,

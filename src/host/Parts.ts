@@ -52,6 +52,17 @@ export class Parts {
     return part !== undefined && this.#failed.has(part)
   }
 
+  /**
+   * After the end: notes what the branches that have failed still hold.
+   *
+   * @returns the other actors. What these hold was worked off nowhere; what a branch holds was, by other branches
+   */
+  takeRest(): Effect.Effect<ReadonlyArray<Actor>> {
+    const [others, failed] = partition(this.#actors, ({ address }) => this.#isFailedBranch(address))
+    const note = (actor: Actor) => actor.leftovers({ values: false }, ({ count }) => this.#note(actor.address, count))
+    return Effect.as(Effect.forEach(failed, note, { discard: true }), others)
+  }
+
   /** An actor of a part has failed for good. */
   fail(actor: string, cause: Cause.Cause<unknown>): void {
     const part = this.partOf(actor)!
@@ -93,18 +104,25 @@ export class Parts {
   report(): Pick<StreamReport, "failedParts"> {
     if (this.#failed.size === 0) return {}
     const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
-    const failedParts = [...this.#failed].map(([part, error]): PartReport => ({ part, error: messageOf(error), missed: this.#missed(part) }))
+    const failedParts = [...this.#failed].map(([part, error]): PartReport => ({
+      part,
+      error: messageOf(error),
+      missed: this.#missed(part)
+    }))
     return { failedParts }
   }
 
   /** Items that the others got and this one did not, or that it did not get to. */
   #missed(part: string): number {
-    return this.#plan.edges.reduce((total, edge) => {
-      if (this.partOf(edge.to) !== part || this.partOf(edge.from) === part) return total
-      const sender = this.#actors.find(({ address }) => address === edge.from)?.inspect()
-      const place = this.#plan.edges.filter(({ from }) => from === edge.from).indexOf(edge)
-      return total + (sender === undefined ? 0 : sender.itemsOut - sender.outputs[place]!)
-    }, this.#left.get(part) ?? 0)
+    return this.#plan.edges.reduce(
+      (total, edge) => {
+        if (this.partOf(edge.to) !== part || this.partOf(edge.from) === part) return total
+        const sender = this.#actors.find(({ address }) => address === edge.from)?.inspect()
+        const place = this.#plan.edges.filter(({ from }) => from === edge.from).indexOf(edge)
+        return total + (sender === undefined ? 0 : sender.itemsOut - sender.outputs[place]!)
+      },
+      this.#left.get(part) ?? 0
+    )
   }
 
   #stop(addresses: ReadonlySet<string>, reason: string): void {
@@ -121,9 +139,21 @@ export class Parts {
 
   /** Its senders go on without it. */
   #close(actor: string, reason: string): void {
-    const part = this.partOf(actor)
     const left = this.#mailboxes.get(actor)?.close(reason, "waiting") ?? []
-    if (part !== undefined) this.#left.set(part, left.reduce((total, { frame }) => total + frame.count, this.#left.get(part) ?? 0))
+    this.#note(
+      actor,
+      left.reduce((total, { frame }) => total + frame.count, 0)
+    )
+  }
+
+  #note(actor: string, items: number): void {
+    const part = this.partOf(actor)
+    if (part !== undefined) this.#left.set(part, items + (this.#left.get(part) ?? 0))
+  }
+
+  #isFailedBranch(actor: string): boolean {
+    const part = this.partOf(actor)
+    return this.hasFailed(actor) && !this.#plan.edges.some(({ from, to }) => this.partOf(from) === part && this.partOf(to) !== part)
   }
 
   /** The actors whose items all go to this one, at once or by others. */
@@ -143,3 +173,8 @@ export class Parts {
     return this.#plan.actors.find(({ address }) => address === actor)
   }
 }
+
+const partition = <Value>(
+  values: ReadonlyArray<Value>,
+  isSecond: (value: Value) => boolean
+): [ReadonlyArray<Value>, ReadonlyArray<Value>] => [values.filter((value) => !isSecond(value)), values.filter(isSecond)]

@@ -432,7 +432,7 @@ export class Pipeline extends StreamHandle {
   }
 
   async #conclude(exit: Exit.Exit<unknown, unknown>): Promise<void> {
-    await this.#runtime.promise(this.#undrained.takeRest(this.#actors))
+    await this.#runtime.promise(Effect.flatMap(this.#parts.takeRest(), (actors) => this.#undrained.takeRest(actors)))
     this.#ended = this.#countItems(this.#isBeingSaved ? undefined : this.#undrained.count)
     try {
       await this.#concludeWith(exit)

@@ -7,6 +7,7 @@ import {
   decodeCallLater,
   forEach,
   InvalidCall,
+  isPartOfStream,
   type Marketplace,
   type ResumeRequest,
   ProgramStore,
@@ -100,8 +101,9 @@ export class Program {
   #begin({ consumes, value }: DecodedCall): unknown {
     const name = value.capability.id === "stream.with-checkpointing" ? value.options["stream-id"] : undefined
     if (typeof name === "string" && this.#named.size < mostNamed) this.#named.set(name, value)
-    if (consumes.length > 0) return this.#context.start(consumed(value, consumes))
-    return value.capability.startsAtOnce ? this.#context.start(value) : value
+    const sink = consumes.length > 0 ? consumed(value, consumes) : value.capability.startsAtOnce ? value : undefined
+    // What takes from a branch or partition runs with the stream that it is a part of.
+    return sink === undefined || isPartOfStream(sink) ? (sink ?? value) : this.#context.start(sink)
   }
 }
 

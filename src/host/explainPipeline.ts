@@ -11,11 +11,11 @@ export const explainPipeline = (id: string, built: BuiltGraph, plan: Plan): Expl
     kind,
     nodes: nodes.map((node) => explainNode(node, built, plan, mayOffload.includes(node)))
   })),
-  boundaries: plan.edges.map(({ bounds, from, overflow, reason, to }) => ({
+  boundaries: plan.edges.map(({ bounds, detaches, from, overflow, reason, to }) => ({
     from,
     to,
     reason,
-    overflow,
+    overflow: detaches === "full" ? "detach" : overflow,
     maxFrames: bounds.maxFrames,
     maxItems: bounds.maxItems,
     maxBytes: bounds.maxBytes

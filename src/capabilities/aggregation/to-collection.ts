@@ -1,8 +1,6 @@
-import { aboutFunction, type StreamFunction } from "../../scheduler/index.ts"
 import { defineCapability } from "../Capability.ts"
-import { BoundExceeded } from "../errors.ts"
 import { count, byteSize, defaulted, optional, stream } from "../Option.ts"
-import { approximateBytes } from "./approximateBytes.ts"
+import { collecting } from "./collecting.ts"
 
 export const toCollection = defineCapability({
   id: "stream.to-collection",
@@ -25,29 +23,12 @@ export const toCollection = defineCapability({
   node: ({ "max-bytes": maxBytes, "max-items": maxItems }) => ({
     kind: "stage",
     capability: "stream.to-collection",
-    apply: { fn: weighing(maxItems, maxBytes), args: ({ state, value }) => [state("collected"), state("bytes"), value] },
-    state: { collected: () => [], bytes: () => 0 },
-    then: ({ result, state, value }) => `${state("bytes")} = ${result}; ${state("collected")}.push(${value});`,
-    result: ({ collected }) => collected,
-    bound: { kind: "bounded", by: `${maxItems} items (:max-items), ${maxBytes} bytes (:max-bytes)`, items: maxItems, bytes: maxBytes }
+    ...collecting("stream.to-collection", {
+      maxItems,
+      maxBytes,
+      names: { items: ":max-items", bytes: ":max-bytes" },
+      remedy: (which) => `Raise ${which}, or write the stream to a file, or reduce it.`
+    }),
+    result: ({ collected }) => collected
   })
 })
-
-/** Gives the weight of the collection with the item, or fails where it would pass a bound. */
-const weighing = (maxItems: number, maxBytes: number): StreamFunction =>
-  Object.assign(
-    (collected: ReadonlyArray<unknown>, bytes: number, item: unknown) => {
-      const after = bytes + approximateBytes(item, maxBytes - bytes)
-      if (collected.length < maxItems && after <= maxBytes) return after
-      const which = collected.length < maxItems ? ":max-bytes" : ":max-items"
-      throw new BoundExceeded(
-        "stream.to-collection",
-        `collected ${collected.length} items (about ${bytes} bytes), and ${which} allows no more`,
-        `Raise ${which}, or write the stream to a file, or reduce it.`,
-        collected
-      )
-    },
-    {
-      [aboutFunction]: { name: "collect", minimum: 3, maximum: 3, synchronous: true, origin: { kind: "closure" as const } }
-    }
-  ) as unknown as StreamFunction

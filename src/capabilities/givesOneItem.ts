@@ -1,0 +1,4 @@
+import type { StreamValue } from "./StreamValue.ts"
+
+/** Whether a stream gives exactly one item, at its end. */
+export const givesOneItem = (value: StreamValue | undefined): boolean => value?.capability.single(value.options) === true
