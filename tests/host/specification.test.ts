@@ -135,6 +135,25 @@ describe("the specification's calls", () => {
     expect(calls.flatMap(([, batch]) => batch)).toEqual(items)
   })
 
+  it("compute over sliding windows, and over a state that is cleaned up at the end", async () => {
+    const items = Array.from({ length: 22 }, (_, index) => index)
+    const sliding = await run(partWith(":stream.sliding-window"), { "data-stream": items, "compute-moving-average": nothing })
+    expect(sliding.calls).toEqual([items.slice(0, 10), items.slice(5, 15), items.slice(10, 20)].map((window) => ["compute-moving-average", window]))
+    const stateful = await run(partWith(":stream.stateful"), {
+      "input-stream": asynchronous(1, 2),
+      "update-state": async (state: unknown, chunk: unknown) => ({ ...(state as object), [`of ${String(chunk)}`]: chunk }),
+      "process-with-state": nothing,
+      "cleanup-state": nothing
+    })
+    expect(stateful.calls).toEqual([
+      ["update-state", {}, 1],
+      ["process-with-state", { "of 1": 1 }, 1],
+      ["update-state", { "of 1": 1 }, 2],
+      ["process-with-state", { "of 1": 1, "of 2": 2 }, 2],
+      ["cleanup-state", { "of 1": 1, "of 2": 2 }]
+    ])
+  })
+
   it("validate types, with all errors of an item, and migrate items of an older schema", async () => {
     const items = [{ id: 1, name: "a" }, { id: "x" }, { id: 2, name: "b", more: [] }]
     const validated = await run(partWith(":stream.validate-types"), {

@@ -37,6 +37,12 @@ export class TokenBucket {
     return this.#tokens >= 0 ? 0 : (-this.#tokens * 1000) / this.rate
   }
 
+  /** Who had to wait goes on only now, maybe later than it could: what came in since then is not kept beyond the burst. */
+  leave(cost: number, now: number): void {
+    this.#refill(now)
+    this.#tokens = Math.min(this.#tokens, Math.max(0, this.burst - cost))
+  }
+
   /** Takes tokens if they are there. @returns 0, or after how many ms they will be, and then nothing was taken */
   tryTake(cost: number, now: number): number {
     this.#refill(now)

@@ -61,8 +61,9 @@ interface LimitOptions {
 
 /** What the item under way has paid for, and how often one had to wait. */
 interface Lease {
-  /** When the item that has paid may go on; -1 where none has paid. */
+  /** When the item that has paid may go on, and what it paid; -1 where none has paid. */
   until: number
+  cost: number
   delayed: number
   delayedMs: number
 }
@@ -77,17 +78,17 @@ const limiting = (options: LimitOptions): StageSpec => {
       limit.time = time
       if (options.name !== undefined) limit.bucket = shared(capability, () => new SharedBuckets()).get(capability, options.name, options)
     },
-    state: { lease: (): Lease => ({ until: -1, delayed: 0, delayedMs: 0 }) },
+    state: { lease: (): Lease => ({ until: -1, cost: 0, delayed: 0, delayedMs: 0 }) },
     then: ({ emit, state, value }) => `${state("lease")}.until = -1; ${emit(value)}`,
     // Times of this process mean nothing to another: what is left to wait is kept.
     snapshot: ({ lease }) => {
-      const { delayed, delayedMs, until } = lease as Lease
-      return { tokens: limit.bucket.tokens, left: until < 0 ? -1 : Math.max(0, until - limit.time.now()), delayed, delayedMs }
+      const { cost, delayed, delayedMs, until } = lease as Lease
+      return { tokens: limit.bucket.tokens, left: until < 0 ? -1 : Math.max(0, until - limit.time.now()), cost, delayed, delayedMs }
     },
     restore: (snapshot) => {
-      const { delayed, delayedMs, left, tokens } = snapshot as { readonly tokens: number; readonly left: number } & Omit<Lease, "until">
+      const { left, tokens, ...lease } = snapshot as { readonly tokens: number; readonly left: number } & Omit<Lease, "until">
       limit.bucket.lowerTo(tokens)
-      return { lease: { until: left < 0 ? -1 : limit.time.now() + left, delayed, delayedMs } }
+      return { lease: { until: left < 0 ? -1 : limit.time.now() + left, ...lease } }
     },
     counters: ({ lease }) => ({ delayed: (lease as Lease).delayed, "delayed-ms": Math.round((lease as Lease).delayedMs) }),
     bound: { kind: "bounded", by: "one item that waits for its token", items: 1 }
@@ -115,12 +116,13 @@ const paying = ({ burst, cost, mode, name, rate }: LimitOptions, limit: Limit): 
     const wait = limit.bucket.take(tokens, now)
     if (wait <= 0) return undefined
     lease.until = now + wait
+    lease.cost = tokens
     lease.delayed++
     lease.delayedMs += wait
-    return waited(lease, limit.time)
+    return waited(lease, limit)
   }
   return wrapFunctions("rate-limit", [mode === "shape" ? waiting : undefined, cost], 2, (item: unknown, lease: Lease) => {
-    if (lease.until >= 0) return waited(lease, limit.time)
+    if (lease.until >= 0) return waited(lease, limit)
     return cost === undefined ? pay(1, lease) : whenSettled(callWithMeter(cost, item), (tokens) => pay(costOf(tokens), lease))
   })
 }
@@ -129,8 +131,9 @@ const paying = ({ burst, cost, mode, name, rate }: LimitOptions, limit: Limit): 
 const waiting: StreamFunction = async () => {}
 
 /** Timers count whole ms and must not be early; whatever is left then is waited for once more. */
-const waited = async (lease: Lease, time: StreamTime): Promise<void> => {
+const waited = async (lease: Lease, { bucket, time }: Limit): Promise<void> => {
   for (let left = lease.until - time.now(); left > 0; left = lease.until - time.now()) await time.sleep(Math.ceil(left))
+  bucket.leave(lease.cost, time.now())
 }
 
 const costOf = (given: unknown): number => {
