@@ -30,6 +30,6 @@ export interface ItemServices {
 export interface AttemptNotes {
   /** How many tries at this place of this node had failed before the process began; 0 where nothing is known. */
   readonly noted: (node: string, place: string) => number
-  /** Completes when the count is durable; 0 forgets it. An actor has at most one count open at a time. */
+  /** Completes when the count is durable; 0 forgets it. An actor has at most one count open for each stage. */
   readonly note: (node: string, place: string, failedTries: number) => Effect.Effect<void, unknown>
 }

@@ -45,7 +45,7 @@ export abstract class IslandFailures extends Shell<StageFailure> {
   /** With the node that it is of; before the first stage (-1) it is the one that the items come from. */
   protected asked({ stage, ...failed }: Stopped): StageFailure {
     const at = Math.max(0, this.input.nodes.length + stage)
-    return { ...failed, at, node: this.failedNode(at) }
+    return { ...failed, at, lane: `${failed.kind} ${stage}`, node: this.failedNode(at) }
   }
 
   protected readonly apply = (verdict: Applied, failing: StageFailure): void => {

@@ -4,11 +4,13 @@ import { defaultQueue, describe, type ItemPolicy, offer, retryDelayMs, type Stre
 import { isKeyword, isPlainMap } from "../serialization/index.ts"
 import type { DeadItem, ItemServices } from "./DeadItem.ts"
 import { RecoveryFailed } from "./errors.ts"
-import { type FailedItem, type FailureCounts, LastFailure } from "./LastFailure.ts"
+import { type FailedItem, LastFailure } from "./LastFailure.ts"
 
 /** An item that a node failed on, with all that its policy may ask. */
 export interface Failed extends FailedItem {
   readonly node: { readonly id: string; readonly capability: string; readonly policy: ItemPolicy }
+  /** Which of the queues of values that the node works on in order it stands in. */
+  readonly lane: string
   /** The same text for the same item of the node, and a different one for any other. */
   readonly place: string
   /** Another try would end in the same way. */
@@ -38,7 +40,7 @@ export type Applied = Exclude<Verdict, { readonly type: "fail" }>
  * behind the item goes on meanwhile, so the order is kept and the senders wait, too. A life that is ended while it
  * waits has decided nothing; the next one tries the item again, and its tries are still counted.
  *
- * **Bounds** one item at a time.
+ * **Bounds** one item for each stage.
  */
 export class ItemRecovery<Item extends Failed = Failed> {
   /** What the actor waits for because of an item, for `inspect`. */
@@ -46,8 +48,8 @@ export class ItemRecovery<Item extends Failed = Failed> {
   private readonly last = new LastFailure<Item>()
   private readonly address: string
   private readonly services: ItemServices | undefined
-  /** The one place of which a count is noted. */
-  private noted: { readonly node: string; readonly place: string } | undefined
+  /** By lane the one place of which a count is noted. */
+  private readonly noted = new Map<string, Failed>()
 
   constructor(address: string, services: ItemServices | undefined) {
     this.address = address
@@ -55,8 +57,8 @@ export class ItemRecovery<Item extends Failed = Failed> {
   }
 
   /** One more try failed. @returns how many that makes */
-  tried({ node, place }: Item): number {
-    return this.last.tried(`${node.id} ${place}`, this.services?.attempts?.noted(node.id, place) ?? 0)
+  tried({ lane, node, place }: Item): number {
+    return this.last.tried(lane, place, this.services?.attempts?.noted(node.id, place) ?? 0)
   }
 
   /** What the policy says about an item whose try just failed, for the `attempts`th time: at once, or after a wait. */
@@ -71,7 +73,7 @@ export class ItemRecovery<Item extends Failed = Failed> {
 
   /** It ends this life. */
   endLife(failed: Item): void {
-    this.last.endLife(failed)
+    this.last.endLife(failed.lane, failed)
   }
 
   /** The item that ended the last life, if one did; `answered` once it is dealt with. */
@@ -86,15 +88,7 @@ export class ItemRecovery<Item extends Failed = Failed> {
   /** Puts an item aside that has ended too many lives. */
   quarantine(failed: Item, attempts: number, state: unknown): Effect.Effect<Verdict, unknown> {
     const { queue = "quarantine" } = failed.node.policy
-    return this.keep({ ...this.about(failed, attempts), why: "quarantine", queue, state }, "quarantined")
-  }
-
-  get counts(): FailureCounts {
-    return this.last.counts
-  }
-
-  restore(counts: FailureCounts): void {
-    this.last.restore(counts)
+    return this.keep(failed, { ...this.about(failed, attempts), why: "quarantine", queue, state }, "quarantined")
   }
 
   private giveUp(failed: Item, attempts: number): Verdict | Effect.Effect<Verdict, unknown> {
@@ -102,7 +96,7 @@ export class ItemRecovery<Item extends Failed = Failed> {
       case "fail":
         return { type: "fail", cause: failed.cause }
       case "skip":
-        return { type: "leave-out", as: "skipped" }
+        return this.skip(failed)
       case "dead-letter":
         return this.deadLetter(failed, attempts)
     }
@@ -111,16 +105,15 @@ export class ItemRecovery<Item extends Failed = Failed> {
   private againIfRecoverable(predicate: StreamFunction, failed: Item, attempts: number): Effect.Effect<Verdict, unknown> {
     return Effect.flatMap(this.call(predicate, ":error-predicate", failed, [this.errorValue(failed)]), (answer) => {
       if (answer !== false && answer !== null && answer !== undefined) return this.again(failed, attempts)
-      const verdict = this.giveUp(failed, attempts)
-      return Effect.isEffect(verdict) ? verdict : Effect.succeed(verdict)
+      return asEffect(this.giveUp(failed, attempts))
     })
   }
 
   /** After its wait. The count is noted first: a crash during the next try must not begin it anew. */
   private again(failed: Item, attempts: number): Effect.Effect<Verdict, unknown> {
-    const { node, place } = failed
+    const { node } = failed
     return Effect.gen({ self: this }, function* () {
-      yield* this.note({ node: node.id, place }, attempts)
+      yield* this.note(failed, attempts)
       const delay = retryDelayMs(node.policy, attempts, yield* Random.next)
       this.waitsFor = `try ${attempts + 1} of item ${failed.item} in ${node.id}`
       yield* Effect.sleep(delay)
@@ -142,7 +135,7 @@ export class ItemRecovery<Item extends Failed = Failed> {
         case "retry":
           return mayGoOn ? this.again(failed, attempts) : fail
         case "skip":
-          return Effect.succeed({ type: "leave-out", as: "skipped" })
+          return asEffect(this.skip(failed))
         case "dead-letter":
           return this.deadLetter(failed, attempts)
         case "fail":
@@ -156,31 +149,51 @@ export class ItemRecovery<Item extends Failed = Failed> {
   private deadLetter(failed: Item, attempts: number): Effect.Effect<Verdict, unknown> {
     const { onDeadLetter, queue = defaultQueue } = failed.node.policy
     if (this.services === undefined) return Effect.succeed({ type: "fail", cause: failed.cause })
-    const kept = this.keep({ ...this.about(failed, attempts), why: "policy", queue }, "deadLettered")
+    const kept = this.keep(failed, { ...this.about(failed, attempts), why: "policy", queue }, "deadLettered")
     if (onDeadLetter === undefined) return kept
     return Effect.flatMap(kept, (verdict) => Effect.as(calling(onDeadLetter, [failed.value, this.errorValue(failed)]), verdict))
   }
 
-  private keep(item: DeadItem, as: "deadLettered" | "quarantined"): Effect.Effect<Verdict, unknown> {
+  private keep(failed: Item, item: DeadItem, as: "deadLettered" | "quarantined"): Effect.Effect<Verdict, unknown> {
     const kept = this.persistently(`the store of dead letters, for item ${item.item} of ${item.node}`, this.services?.keep(item))
-    return Effect.as(Effect.andThen(kept, this.note(undefined, 0)), { type: "leave-out", as })
+    return Effect.as(
+      Effect.andThen(
+        kept,
+        Effect.suspend(() => this.forget(failed) ?? Effect.void)
+      ),
+      { type: "leave-out", as }
+    )
+  }
+
+  private skip(failed: Item): Verdict | Effect.Effect<Verdict, unknown> {
+    const verdict = { type: "leave-out", as: "skipped" } as const
+    const forgetting = this.forget(failed)
+    return forgetting === undefined ? verdict : Effect.as(forgetting, verdict)
   }
 
   private about({ cause, item, node, place, value }: Item, attempts: number) {
     return { address: this.address, node: node.id, capability: node.capability, item, value, cause, attempts, place }
   }
 
-  /** Notes a count, and forgets the one before it, which is of an item that is done with. */
-  private note(at: { readonly node: string; readonly place: string } | undefined, failedTries: number): Effect.Effect<void, unknown> {
+  /** Notes a count, and forgets the one before it in its lane, which is of an item that is done with. */
+  private note(failed: Item, failedTries: number): Effect.Effect<void, unknown> {
     const notes = this.services?.attempts
     if (notes === undefined) return Effect.void
-    const { noted } = this
-    const isSame = noted?.node === at?.node && noted?.place === at?.place
-    const forget = noted === undefined || isSame ? undefined : notes.note(noted.node, noted.place, 0)
-    const set = at === undefined ? undefined : notes.note(at.node, at.place, failedTries)
-    return Effect.map(this.persistently("the store of attempts", Effect.andThen(set ?? Effect.void, forget ?? Effect.void)), () => {
-      this.noted = at
-    })
+    const before = this.noted.get(failed.lane)
+    const isDone = before !== undefined && before.place !== failed.place
+    const forgetting = isDone ? notes.note(before.node.id, before.place, 0) : Effect.void
+    const noting = notes.note(failed.node.id, failed.place, failedTries)
+    return Effect.map(
+      this.persistently("the store of attempts", Effect.andThen(noting, forgetting)),
+      () => void this.noted.set(failed.lane, failed)
+    )
+  }
+
+  /** The item is done with. @returns nothing where nothing was noted of it */
+  private forget({ lane, node, place }: Item): Effect.Effect<void, unknown> | undefined {
+    const notes = this.services?.attempts
+    if (notes === undefined || (this.noted.get(lane)?.place !== place && notes.noted(node.id, place) === 0)) return undefined
+    return Effect.map(this.persistently("the store of attempts", notes.note(node.id, place, 0)), () => void this.noted.delete(lane))
   }
 
   /**
@@ -216,6 +229,9 @@ export class ItemRecovery<Item extends Failed = Failed> {
     )
   }
 }
+
+const asEffect = (verdict: Verdict | Effect.Effect<Verdict, unknown>): Effect.Effect<Verdict, unknown> =>
+  Effect.isEffect(verdict) ? verdict : Effect.succeed(verdict)
 
 const isReplacement = (answer: unknown): answer is { readonly replace: unknown } =>
   typeof answer === "object"

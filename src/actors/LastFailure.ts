@@ -11,69 +11,57 @@ export interface FailedItem {
 export const mostAttempts = 3
 
 /**
- * The item that an actor failed on last: how often it was tried, how many lives it has ended, and what the next life
- * has to answer first.
+ * How often items of an actor were tried and how many lives they have ended, and which one ended the last life: what the
+ * next life has to answer first.
  *
  * The counts outlive the lives, so that an item which can never be worked off does not keep its actor restarting for
  * ever. A life that ends for another reason (a kill, a failure of the node) neither counts nor forgets.
+ *
+ * **Bounds** one item for each stage: values enter a stage in order, so its next failure is of the same item or a later one.
  */
 export class LastFailure<Item extends FailedItem = FailedItem> {
-  private failed: Item | undefined
-  private place = ""
-  private tries = 0
-  private lives = 0
-  private isOpen = false
+  private readonly counts = new Map<string, FailureCount>()
+  private ended: { readonly failed: Item; readonly count: FailureCount } | undefined
 
   /**
    * One more try has failed.
    *
-   * @param place where the actor stands: the same text for the same item, and a different one for any other
+   * @param stage whose item it is
+   * @param place the same text for the same item, and a different one for any other
    * @param noted how many tries had failed there in an earlier process
    * @returns how many tries have failed there, in all lives
    */
-  tried(place: string, noted: number): number {
-    if (place !== this.place) {
-      this.place = place
-      this.tries = noted
-      this.lives = 0
+  tried(stage: string, place: string, noted: number): number {
+    let count = this.counts.get(stage)
+    if (count?.place !== place) {
+      count = { place, tries: noted, lives: 0 }
+      this.counts.set(stage, count)
     }
-    return ++this.tries
+    return ++count.tries
   }
 
   /** And so it ends this life. */
-  endLife(failed: Item): void {
-    this.lives++
-    this.failed = failed
-    this.isOpen = true
+  endLife(stage: string, failed: Item): void {
+    const count = this.counts.get(stage)!
+    count.lives++
+    this.ended = { failed, count }
   }
 
   /** For a new life: the item that ended the last one, and whether it is to be put aside or tried again. */
   get answer(): { readonly failed: Item; readonly attempts: number; readonly isGivenUp: boolean } | undefined {
-    const { failed, isOpen, lives, tries } = this
-    return isOpen ? { failed: failed!, attempts: tries, isGivenUp: lives >= mostAttempts } : undefined
+    if (this.ended === undefined) return undefined
+    const { count, failed } = this.ended
+    return { failed, attempts: count.tries, isGivenUp: count.lives >= mostAttempts }
   }
 
   /** The new life has done so. */
   answered(): void {
-    if (this.answer?.isGivenUp === true) this.place = ""
-    this.isOpen = false
-    this.failed = undefined
-  }
-
-  /** The counts, for a snapshot. */
-  get counts(): FailureCounts {
-    return { place: this.place, tries: this.tries, lives: this.lives }
-  }
-
-  restore({ lives, place, tries }: FailureCounts): void {
-    this.place = place
-    this.tries = tries
-    this.lives = lives
+    this.ended = undefined
   }
 }
 
-export interface FailureCounts {
+interface FailureCount {
   readonly place: string
-  readonly tries: number
-  readonly lives: number
+  tries: number
+  lives: number
 }

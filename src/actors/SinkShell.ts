@@ -136,7 +136,7 @@ export class SinkShell extends Shell {
     this.written += index
     this.position = sink.position()
     const item = this.takenBefore + this.metrics.itemsIn - this.items!.length + this.next + 1
-    const failed: FailedIn = { at: 0, node: this.failedNode(0), place: String(item), item, value: this.items![this.next], cause }
+    const failed: FailedIn = { at: 0, lane: "", node: this.failedNode(0), place: String(item), item, value: this.items![this.next], cause }
     return this.dealWith(failed, this.apply)
   }
 

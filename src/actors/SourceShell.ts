@@ -133,7 +133,7 @@ export class SourceShell extends Shell {
   private failItem(items: ReadonlyArray<unknown>, cause: unknown): Wait | undefined {
     const item = this.takenBefore + this.metrics.itemsIn - items.length + this.next + 1
     const node = this.failedNode(0)
-    const failed: FailedIn = { at: 0, node, place: String(item), item, value: items[this.next], cause, isHopeless: true }
+    const failed: FailedIn = { at: 0, lane: "", node, place: String(item), item, value: items[this.next], cause, isHopeless: true }
     if (node.policy.then !== "fail" || node.policy.handler || this.definition.failures !== "restart" || !this.isSpent) {
       return this.dealWith(failed, this.apply)
     }

@@ -8,7 +8,7 @@ export interface StageFailure extends FailedIn {
 }
 
 /** The same, before it is known of which node the stage is; -1 is before the first one. */
-export type Stopped = Omit<StageFailure, "at" | "node"> & { readonly stage: number }
+export type Stopped = Omit<StageFailure, "at" | "node" | "lane"> & { readonly stage: number }
 
 /** The value that a chain stopped at, which is the one that entered the failing stage. */
 export const stoppedIn = (chain: Chain): Stopped => {

@@ -54,7 +54,7 @@ export class DeadLetters {
    */
   services(stream: string, host: DeadLetterHost, facts: OwnedStream["facts"] | undefined): Effect.Effect<ItemServices, unknown> {
     return Effect.gen({ self: this }, function*() {
-      const known = facts === undefined ? undefined : yield* facts.all
+      const known = facts === undefined ? undefined : new Map(yield* facts.all)
       const run = yield* runOf(facts, known)
       let isDown = false
       const keep = (dead: DeadItem) =>
@@ -79,7 +79,7 @@ export class DeadLetters {
   }
 }
 
-type Facts = ReadonlyMap<string, Uint8Array>
+type Facts = Map<string, Uint8Array>
 
 const runFact = "run"
 
@@ -100,6 +100,17 @@ const notesIn = (facts: OwnedStream["facts"], known: Facts): AttemptNotes => {
       const noted = known.get(name(node, place))
       return noted === undefined ? 0 : (decodeValue(noted) as number)
     },
-    note: (node, place, failedTries) => facts.set(name(node, place), failedTries === 0 ? null : encodeValue(failedTries))
+    note: (node, place, failedTries) => {
+      const noting = facts.set(name(node, place), failedTries === 0 ? null : encodeValue(failedTries))
+      const passed = [...known.keys()].filter((noted) => isBefore(noted, name(node, place)))
+      return Effect.andThen(noting, Effect.forEach(passed, (noted) => Effect.tap(facts.set(noted, null), () => Effect.sync(() => void known.delete(noted)))))
+    }
   }
+}
+
+/** Whether a note is of an item that the same stage has done with: places end with which of its items it is. */
+const isBefore = (noted: string, name: string): boolean => {
+  const [, stage, item] = /^(.*) (\d+)$/.exec(name) ?? []
+  const [, notedStage, notedItem] = /^(.*) (\d+)$/.exec(noted) ?? []
+  return stage !== undefined && stage === notedStage && Number(notedItem) < Number(item)
 }
