@@ -233,6 +233,16 @@ export const storeContract = ({ cleanUp, freshUrl, isShared, name, unavailable }
       expect(await run(deadLetters.add([]))).toEqual([])
     })
 
+    it("adds all dead letters of one call or none", async () => {
+      const { deadLetters } = await opened()
+      const good = { queue: "q", stream: "s", key: "good", time: 0, bytes: bytes(1) }
+      expect(Exit.isFailure(await Effect.runPromiseExit(deadLetters.add([good, { ...good, key: "bad", bytes: undefined as never }])))).toBe(
+        true
+      )
+      expect(await run(deadLetters.list({ limit: 9 }))).toEqual([])
+      expect(await run(deadLetters.add([good]))).toHaveLength(1)
+    })
+
     it("lists dead letters page by page, gets and removes them, and never uses an id twice", async () => {
       const { deadLetters } = await opened()
       const letters = Array.from({ length: 25 }, (_, index) => ({

@@ -139,6 +139,30 @@ describe("a store in a file", () => {
     expect(await contentOf((await open(file)).store)).toEqual([[1, 5]])
   })
 
+  it("holds no more than the last three checkpoints", async () => {
+    const file = freshFile()
+    const stream = await own((await open(file)).store)
+    for (const id of [1, 2, 3, 4, 5, 6]) await Effect.runPromise(stream.commit({ id, time: 0, bytes: new Uint8Array(5) }))
+    const database = new DatabaseSync(file, { readOnly: true })
+    expect(database.prepare("SELECT count(*) AS held FROM checkpoints").get()).toEqual({ held: 3 })
+    database.close()
+  })
+
+  it("notices an index that hides rows", async () => {
+    const file = freshFile()
+    const { close, store } = await open(file)
+    await Effect.runPromise((await own(store)).commit({ id: 1, time: 0, bytes: new Uint8Array(5) }))
+    for (const scope of scopes.splice(0)) await Effect.runPromise(Scope.close(scope, Exit.void))
+    await close()
+    const database = new DatabaseSync(file, { defensive: false } as never)
+    // The index of another table, which is empty: every page is whole, and whoever asks for the stream finds nothing.
+    database.exec(`PRAGMA writable_schema = ON;
+      UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_facts_1')
+      WHERE name = 'sqlite_autoindex_checkpoints_1'`)
+    database.close()
+    await expect(open(file)).rejects.toThrow(/is damaged: .*index/)
+  })
+
   it("leaves the database of another program alone, and one of a later version", async () => {
     const file = freshFile()
     mkdirSync(join(file, ".."))

@@ -11,8 +11,8 @@ export const postgresUrl = process.env["TEST_POSTGRES_URL"] ?? "postgres://postg
 export const freshPrefix = () => `rtfs-streams-test:${randomBytes(6).toString("hex")}:`
 export const freshSchema = () => `rtfs_streams_test_${randomBytes(6).toString("hex")}`
 
-const withRedis = async <A>(body: (client: ReturnType<typeof createClient>) => Promise<A>): Promise<A> => {
-  const client = createClient({ url: redisUrl, socket: { connectTimeout: 2000, reconnectStrategy: false } })
+const withRedis = async <A>(body: (client: ReturnType<typeof createClient>) => Promise<A>, url = redisUrl): Promise<A> => {
+  const client = createClient({ url, socket: { connectTimeout: 2000, reconnectStrategy: false } })
   client.on("error", () => {})
   try {
     await client.connect()
@@ -42,16 +42,16 @@ const problemOf = (what: string, body: () => Promise<unknown>): Promise<string |
 export const redisProblem = () => problemOf(redisUrl, () => withRedis((client) => client.ping()))
 export const postgresProblem = () => problemOf(postgresUrl, () => withPostgres((client) => client.query("SELECT 1")))
 
-export const redisCommand = (...args: ReadonlyArray<string>) => withRedis((client) => client.sendCommand([...args]))
+export const redisCommand = (url: string, ...args: ReadonlyArray<string>) => withRedis((client) => client.sendCommand([...args]), url)
 export const postgresQuery = (text: string, values: Array<unknown> = []) =>
   withPostgres(async (client) => (await client.query(text, values)).rows as Array<Record<string, unknown>>)
 
-export const removeRedisKeys = (prefix: string) =>
+export const removeRedisKeys = (prefix: string, url = redisUrl) =>
   withRedis(async (client) => {
     for await (const keys of client.scanIterator({ MATCH: `${prefix}*`, COUNT: 1000 })) {
       if (keys.length > 0) await client.del(keys)
     }
-  })
+  }, url)
 
 export const dropSchemas = (prefix: string) =>
   withPostgres(async (client) => {
