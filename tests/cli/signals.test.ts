@@ -32,7 +32,17 @@ const begin = (program: string, options: { readonly timeout?: string } = {}) => 
   mkdirSync(own)
   writeFileSync(join(own, "program.rtfs"), program)
   const args = ["run", join(own, "program.rtfs"), "--bindings", bindings, "--shutdown-timeout", options.timeout ?? "200ms"]
-  const running = start([...args, "--report", join(own, "report.json"), "--data-dir", join(own, "data"), "--allow-write", own, "--progress", "off"])
+  const running = start([
+    ...args,
+    "--report",
+    join(own, "report.json"),
+    "--data-dir",
+    join(own, "data"),
+    "--allow-write",
+    own,
+    "--progress",
+    "off"
+  ])
   const report = () => JSON.parse(readFileSync(join(own, "report.json"), "utf8")) as ItemCounts & { readonly ending: string }
   const left = () => readFileSync(join(own, "data/undrained.jsonl"), "utf8").trim().split("\n").length
   return { ...running, report, left, own }
@@ -74,8 +84,11 @@ describe("SIGTERM", () => {
   })
 
   it("drains within the time, and leaves no file of its own behind (SD-5)", async () => {
-    const running = begin(`(say "begun") (call :stream.file.write "${join(folder, "run-4")}/out.txt" {:format :lines
-      :data-source (call :stream.map ${numbers} {:transform (fn [n] (slowly (str n)))})})`, { timeout: "20s" })
+    const running = begin(
+      `(say "begun") (call :stream.file.write "${join(folder, "run-4")}/out.txt" {:format :lines
+      :data-source (call :stream.map ${numbers} {:transform (fn [n] (slowly (str n)))})})`,
+      { timeout: "20s" }
+    )
     await running.complained("begun")
     await new Promise((resolve) => setTimeout(resolve, 200))
     running.process.kill("SIGTERM")

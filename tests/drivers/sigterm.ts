@@ -24,7 +24,7 @@ const shapes = {
     decorate("(call :stream.map (call :stream.map read {:transform identity :buffer-size 40}) {:transform slowly :buffer-size 20})"),
   batched: (decorate: (stream: string) => string) =>
     decorate(
-      "(call :stream.map (call :stream.batch (call :stream.filter read {:predicate some?}) {:size 7}) {:transform slowly :buffer-size 3})"
+      "(call :stream.map (call :stream.batch (call :stream.filter read {:predicate (fn [x] true)}) {:size 7}) {:transform slowly :buffer-size 3})"
     ),
   concurrent: (decorate: (stream: string) => string) => decorate("(call :stream.map read {:transform slowly :parallelism 4})")
 } as const
@@ -67,10 +67,10 @@ export const sendSignals = async (
   const random = randomOf(seed)
   const oneOf = <Value>(values: ReadonlyArray<Value>): Value => values[Math.floor(random() * values.length)]!
   try {
-    writeFileSync(join(folder, "in.txt"), Array.from({ length: records }, (_, index) => `${index}\n`).join(""))
+    writeFileSync(join(folder, "in.txt"), Array.from({ length: records }, (_, index) => `${index} ${"x".repeat(200)}\n`).join(""))
     writeFileSync(
       join(folder, "bindings.mjs"),
-      "export default { say: () => process.stderr.write('begun'), slowly: async (x) => (await new Promise((go) => setTimeout(go, 1)), x) }"
+      "export default { say: () => process.stderr.write('begun'), slowly: (x) => (x.length < 100 || Math.random() < 0.2) ? new Promise((go) => setTimeout(() => go(x), 1)) : x }"
     )
     const outcomes: Array<Outcome> = []
     for (let number = 0; number < rounds; number++) {
@@ -168,7 +168,9 @@ const look = (own: string, { strategy }: Round, problems: Array<string>): Pick<O
 
 /** The numbers of the records in lines of JSON: each a record, or a vector of them. */
 const recordsIn = (lines: ReadonlyArray<string>): ReadonlyArray<number> =>
-  lines.filter((line) => line !== "").flatMap((line) => [JSON.parse(line) as string | Array<string>].flat().map(Number))
+  lines
+    .filter((line) => line !== "")
+    .flatMap((line) => [JSON.parse(line) as string | Array<string>].flat().map((record) => Number.parseInt(record)))
 
 if (import.meta.main) {
   const [rounds = "100", seed = String(Date.now() % 1_000_000)] = process.argv.slice(2)

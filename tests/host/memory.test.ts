@@ -22,7 +22,9 @@ const known = new Set(items)
 const megabyte = 1024 * 1024
 
 interface Inspected {
-  readonly actors: ReadonlyArray<{ readonly mailbox?: { readonly bytes: number; readonly spilledBytes: number; readonly spilledFrames: number } }>
+  readonly actors: ReadonlyArray<{
+    readonly mailbox?: { readonly bytes: number; readonly spilledBytes: number; readonly spilledFrames: number }
+  }>
 }
 
 const scene = async (options: string) => {
@@ -60,7 +62,7 @@ const scene = async (options: string) => {
   /** Waits until the sources make no headway any more; the most that was held meanwhile. */
   const stalled = async () => {
     let most = 0
-    for (let last = -1; ; ) {
+    for (let last = -1; ;) {
       for (let i = 0; i < 10; i++) {
         await later(5)
         most = Math.max(most, (await held()).bytes)
@@ -86,7 +88,9 @@ describe("stream.memory-efficient", () => {
     expect(spills.length).toBe(1)
     expect(foldersIn(join(dataDir, "spill")).length).toBe(1)
     open()
-    await (await handle()).result
+    await (
+      await handle()
+    ).result
     expect(isSame(seen)).toBe(true)
     expect(foldersIn(join(dataDir, "spill"))).toEqual([])
   })
@@ -98,7 +102,9 @@ describe("stream.memory-efficient", () => {
     expect(most).toBeLessThanOrEqual(4 * megabyte)
     expect(accepted).toBeLessThan(5000)
     open()
-    await (await handle()).result
+    await (
+      await handle()
+    ).result
     expect(isSame(seen)).toBe(true)
   })
 
@@ -110,7 +116,9 @@ describe("stream.memory-efficient", () => {
     expect(most).toBeLessThanOrEqual(4 * megabyte)
     expect(accepted).toBeLessThan(count)
     open()
-    await (await handle()).result
+    await (
+      await handle()
+    ).result
     expect(isSame(seen)).toBe(true)
   })
 
@@ -129,7 +137,10 @@ describe("stream.memory-efficient", () => {
     await stream.drain({ timeoutMs: 50 })
     const report = stream.report()
     expect(report).toMatchObject({ accepted: count, processed: 0, undrained: count })
-    const values = readFileSync(join(dataDir, "undrained.jsonl"), "utf8").trim().split("\n").map((line) => (JSON.parse(line) as { value: unknown }).value)
+    const values = readFileSync(join(dataDir, "undrained.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { value: unknown }).value)
     expect(seen).toEqual([])
     expect(values.filter((value) => !known.has(value as string))).toEqual([])
     const numbers = values.map((value) => Number.parseInt(value as string)).toSorted((a, b) => a - b)

@@ -211,17 +211,28 @@ describe("stream.graceful-shutdown", () => {
     ))
 
   const hung: ReadonlyArray<readonly [string, string]> = [
-    ["processor", `(call :stream.for-each (call :stream.graceful-shutdown (call :stream.map items {:transform (fn [x] (hang))}) {OPTIONS}) {:callback f})`],
+    [
+      "processor",
+      `(call :stream.for-each (call :stream.graceful-shutdown (call :stream.map items {:transform (fn [x] (hang))}) {OPTIONS}) {:callback f})`
+    ],
     ["sink", `(call :stream.for-each (call :stream.graceful-shutdown items {OPTIONS}) {:callback hang :buffer-size 4})`],
-    ["call of several at once", `(call :stream.for-each (call :stream.graceful-shutdown (call :stream.map items {:transform (fn [x] (hang)) :parallelism 3}) {OPTIONS}) {:callback f})`],
-    ["generator", `(call :stream.for-each (call :stream.graceful-shutdown (call :stream.generate {:generator (fn [n] (hang))}) {OPTIONS}) {:callback f})`]
+    [
+      "call of several at once",
+      `(call :stream.for-each (call :stream.graceful-shutdown (call :stream.map items {:transform (fn [x] (hang)) :parallelism 3}) {OPTIONS}) {:callback f})`
+    ],
+    [
+      "generator",
+      `(call :stream.for-each (call :stream.graceful-shutdown (call :stream.generate {:generator (fn [n] (hang))}) {OPTIONS}) {:callback f})`
+    ]
   ]
   for (const strategy of ["drain-all", "finish-current-batch"]) {
     it.each(hung)(`SD-3: a %s that never returns is killed at the deadline (:${strategy})`, (_, source) =>
       scene({}, ({ done, open, start, until }) =>
         Effect.gen(function* () {
           open()
-          const handle = yield* start(source.replace("OPTIONS", `:shutdown-timeout 400 :drain-strategy :${strategy} :on-shutdown-complete done`))
+          const handle = yield* start(
+            source.replace("OPTIONS", `:shutdown-timeout 400 :drain-strategy :${strategy} :on-shutdown-complete done`)
+          )
           const took = yield* until(handle.drain({ timeoutMs: 60_000 }))
           expect(took).toBeGreaterThanOrEqual(400)
           expect(took).toBeLessThan(2400)
