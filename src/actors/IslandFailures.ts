@@ -3,9 +3,10 @@ import { mayKeepWaiting } from "../scheduler/index.ts"
 import type { Chain } from "./Chain.ts"
 import type { IslandInput } from "./IslandInput.ts"
 import type { Applied } from "./ItemRecovery.ts"
+import { Postponed } from "./Postponed.ts"
 import { Shell } from "./Shell.ts"
 import { applyTo, type StageFailure, type Stopped, stoppedIn } from "./StageFailure.ts"
-import type { Wait } from "./Waiting.ts"
+import { firstOf, type Wait, woken } from "./Waiting.ts"
 
 /** What the actor of an island does about items that its stages fail on. */
 export abstract class IslandFailures extends Shell<StageFailure> {
@@ -22,9 +23,29 @@ export abstract class IslandFailures extends Shell<StageFailure> {
     if (failure?.isOfItem === false) {
       return Effect.fail(this.failure({ node: this.definition.stages[stoppedStage]!, reason: "node", cause: failure.cause }))
     }
+    const { cause } = failure ?? this.chain.stopped
+    if (cause instanceof Postponed) return this.afterOutput(Effect.suspend(() => this.postponed(cause)))
     const failing = this.asked(stoppedIn(this.chain))
     const deal = () => this.dealWith(failing, this.apply)
     return mayKeepWaiting(failing.node.policy) ? this.afterOutput(Effect.suspend(() => deal() ?? Effect.void)) : deal()
+  }
+
+  /** The item is as it was; its function is called again when that may be of use. */
+  private postponed(cause: Postponed): Wait {
+    // Asked now: since it was thrown, items before it may have been dealt with.
+    const afterMs = cause.afterMs()
+    const waits = [woken((wake) => cause.subscribe(wake))]
+    if (afterMs < Infinity) waits.push(Effect.sleep(afterMs))
+    this.recovery.waitsFor = cause.message
+    return Effect.ensuring(
+      Effect.map(this.waitFor("idle", firstOf(waits)), () => {
+        this.isStirred = true
+        this.chain.retry()
+      }),
+      Effect.sync(() => {
+        this.recovery.waitsFor = undefined
+      })
+    )
   }
 
   /** Code of ours threw: no policy is asked, the supervisor decides. But an item that ends life after life is put aside, whoever is to blame. */

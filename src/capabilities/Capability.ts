@@ -93,6 +93,8 @@ export interface Prepared {
 
 /** What a decorator changes in the nodes above it, the nearest decorator first. Left out: nothing. */
 export interface Cover {
+  /** The decorator's own node, where that shares something with what it changes; otherwise `node` makes it. */
+  readonly own?: NodeSpec
   readonly spec?: (spec: NodeSpec, node: CoveredNode) => NodeSpec
   readonly policy?: (policy: ItemPolicy, node: CoveredNode) => ItemPolicy
 }

@@ -99,6 +99,12 @@ export const duration: OptionType<number> = {
   schema: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 }
 
+/** A part of a whole: a rate, a probability. */
+export const share: OptionType<number> = {
+  type: "number from 0 to 1",
+  schema: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+}
+
 const unit = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 } as const
 
 /** The bytes that a size such as `"64MB"` stands for (1 KB = 1,024 bytes), or `undefined`. */

@@ -69,6 +69,36 @@ export class InvalidResult extends Error {
   }
 }
 
+/** A circuit breaker was open, and items were not to wait: the function was not called. */
+export class CircuitOpen extends Error {
+  readonly _tag = "CircuitOpen"
+  /** After so many ms another call is let through; `Infinity` while it is being tried. */
+  readonly retryInMs: number
+
+  constructor(about: { readonly failures: number; readonly calls: number; readonly retryInMs: number }) {
+    const again = about.retryInMs === Infinity ? "when its trial calls have passed" : `in ${Math.ceil(about.retryInMs)} ms`
+    super(
+      `The circuit breaker is open: ${about.failures} of the last ${about.calls} calls failed. It lets calls through again ${again}. `
+        + "Let items wait with :when-open :wait, or give them an :on-failure."
+    )
+    this.name = "CircuitOpen"
+    this.retryInMs = about.retryInMs
+  }
+}
+
+/** The call that was to show whether a circuit breaker may close did not come back in time. */
+export class TrialTimeout extends Error {
+  readonly _tag = "TrialTimeout"
+
+  constructor(fn: string, timeoutMs: number) {
+    super(
+      `The trial call of ${fn} did not come back within ${timeoutMs} ms (:trial-timeout), so the circuit breaker stays open and the item has failed. `
+        + "Raise :trial-timeout if such calls may take longer."
+    )
+    this.name = "TrialTimeout"
+  }
+}
+
 /** A handle was used in a way that its state does not allow. */
 export class HandleMisuse extends Error {
   readonly _tag = "HandleMisuse"

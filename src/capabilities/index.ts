@@ -16,7 +16,7 @@ export {
 export { commonOptions, type OverflowName } from "./commonOptions.ts"
 export { whyInline } from "./concurrency.ts"
 export { decodeCall, type DecodedCall, decodeCallLater, specsOf } from "./decodeCall.ts"
-export { BoundExceeded, HandleMisuse, InvalidCall, InvalidResult, shown, UnknownCapability } from "./errors.ts"
+export { BoundExceeded, CircuitOpen, HandleMisuse, InvalidCall, InvalidResult, shown, TrialTimeout, UnknownCapability } from "./errors.ts"
 export { FileFailure, MalformedFile, UnwritableValue } from "./files/errors.ts"
 export { forEach } from "./composition/for-each.ts"
 export { isPartOfStream } from "./composition/PartInput.ts"

@@ -19,6 +19,7 @@ import { withCache } from "./optimization/with-cache.ts"
 import { distinct } from "./processing/distinct.ts"
 import { filter } from "./processing/filter.ts"
 import { map } from "./processing/map.ts"
+import { withCircuitBreaker } from "./recovery/with-circuit-breaker.ts"
 import { withDeadLetter } from "./recovery/with-dead-letter.ts"
 import { fromCollection } from "./sources/from-collection.ts"
 import { fromIterable } from "./sources/from-iterable.ts"
@@ -62,6 +63,7 @@ export const builtins: ReadonlyArray<Capability> = [
   pipeline,
   pipelineWithRecovery,
   withDeadLetter,
+  withCircuitBreaker,
   forEach,
   gracefulShutdown,
   memoryEfficient,

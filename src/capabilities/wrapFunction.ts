@@ -42,8 +42,16 @@ export const whenSettled = <A>(result: unknown, next: (value: unknown) => A): A 
     : next(result)
 
 /** A function of ours, made for this, as what a stage applies. */
-export const ownFunction = (name: string, arity: number, call: (...args: ReadonlyArray<any>) => unknown): StreamFunction =>
-  describedAs(call, arity, { name, synchronous: true })
+export const ownFunction = (name: string, arity: number, call: (...args: ReadonlyArray<any>) => unknown): StreamFunction => {
+  const own = describedAs(call, arity, { name, synchronous: true })
+  owned.add(own)
+  return own
+}
+
+/** Whether a function is one of ours, and around none of the program. */
+export const isOwnFunction = (fn: StreamFunction): boolean => owned.has(fn)
+
+const owned = new WeakSet<StreamFunction>()
 
 const describedAs = (
   call: (...args: ReadonlyArray<any>) => unknown,

@@ -43,12 +43,14 @@ export const statusByTag: Readonly<Record<string, ExitStatus>> = {
   StreamCancelled: exitStatus.failed,
   EvaluationCancelled: exitStatus.failed,
 
+  CircuitOpen: exitStatus.unavailable,
   BoundExceeded: exitStatus.limit,
   ItemTimeout: exitStatus.limit,
   MailboxFull: exitStatus.limit,
   MemoryExhausted: exitStatus.limit,
   ProgramTimeout: exitStatus.limit,
   RateExceeded: exitStatus.limit,
+  TrialTimeout: exitStatus.limit,
   WorkerDied: exitStatus.limit,
   // Seen only when something of ours goes on after its end, so they count as internal errors.
   HostUnavailable: exitStatus.limit,

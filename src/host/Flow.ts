@@ -185,6 +185,29 @@ export class Flow<Item> {
     return this.#then("stream.with-cache", kebab({ computeFn: compute, cacheKey: key, cacheTtl: ttl, ...others }))
   }
 
+  /**
+   * The same items, but when too many calls of the functions above fail, none is called for a while: items wait, or fail
+   * at once. A few calls then decide whether it goes on.
+   */
+  withCircuitBreaker(
+    options: {
+      /** The share of failed calls at which it opens; by default 0.5. */
+      readonly failureThreshold?: number
+      /** In ms; by default 60000. */
+      readonly recoveryTimeout?: number
+      readonly window?: number
+      readonly minimumCalls?: number
+      readonly halfOpenCalls?: number
+      readonly trialTimeout?: number
+      readonly whenOpen?: "wait" | "fail"
+      readonly onOpen?: () => unknown
+      readonly onHalfOpen?: () => unknown
+      readonly onClose?: () => unknown
+    } = {}
+  ): Flow<Item> {
+    return this.#then("stream.with-circuit-breaker", kebab(options))
+  }
+
   /** Vectors of `size` items; an incomplete one after `timeout` milliseconds (by default 1000) and at the end. */
   batch(size: number, options: { readonly timeout?: number; readonly maxBytes?: number | string } & StageOptions = {}): Flow<ReadonlyArray<Item>> {
     return this.#then("stream.batch", { size, ...kebab(options) })

@@ -4,11 +4,10 @@ import type { StreamFunction } from "../../scheduler/index.ts"
 import { keyOf } from "../../serialization/index.ts"
 import { defineCapability } from "../Capability.ts"
 import { concurrencyBoundary } from "../concurrency.ts"
-import { byteSize, count, defaulted, fn, milliseconds, optional, type OptionType, required } from "../Option.ts"
+import { byteSize, count, defaulted, fn, milliseconds, optional, type OptionType, required, share } from "../Option.ts"
 import { callWithMeter, whenSettled, wrapFunctions } from "../wrapFunction.ts"
 import { ComputationCache, type Found } from "./ComputationCache.ts"
 
-const share: OptionType<number> = { type: "number from 0 to 1", schema: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })) }
 const factor: OptionType<number> = { type: "number, at least 0", schema: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)) }
 
 export const withCache = defineCapability({
