@@ -28,6 +28,8 @@ export interface ActorDefinition {
         readonly edges: number
         /** How items are chosen from them; left out: frame by frame in turn. */
         readonly fanIn?: FanInSpec
+        /** Completes when all actors of the stream have started; without it they have. */
+        readonly allStarted?: Effect.Effect<void>
         /** Told when it takes no more although inputs have not ended. */
         readonly onEnough?: () => void
       }

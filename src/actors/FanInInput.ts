@@ -1,18 +1,20 @@
 import * as Effect from "effect/Effect"
 import { decodeFrame, type Frame } from "../serialization/index.ts"
-import type { ActorOrder } from "./Actor.ts"
+import type { ActorDefinition } from "./Actor.ts"
 import type { InputState, IslandDriver } from "./IslandInput.ts"
-import type { Mailbox } from "./Mailbox.ts"
 import { MailboxInput } from "./MailboxInput.ts"
 import type { FanInSpec } from "./NodeSpec.ts"
+import { nextTurn } from "./Pace.ts"
 import type { ReadyInputs, Selection } from "./Selection.ts"
+
+type FanInSource = Extract<ActorDefinition["input"], { readonly mailbox: unknown }>
 
 /** A frame that is being taken apart, item by item. */
 interface Cursor {
   readonly items: ReadonlyArray<unknown>
   next: number
   readonly bytesPerItem: number
-  readonly since: number
+  since: number
 }
 
 /**
@@ -33,11 +35,14 @@ export class FanInInput extends MailboxInput implements ReadyInputs {
   private readonly cursors: Array<Cursor | undefined>
   private readonly edges: ReadonlyArray<number>
   private taken = 0
+  private allStarted: Effect.Effect<void> | undefined
+  /** For how many turns of the event loop its first item still waits for those of other inputs. */
+  private patience: number
   private begun = 0
   /** The first input has ended, and that was enough. */
   private hasEnough = false
 
-  constructor(input: { readonly mailbox: Mailbox<ActorOrder>; readonly edges: number; readonly onEnough?: () => void }, spec: FanInSpec) {
+  constructor(input: FanInSource, spec: FanInSpec) {
     super(input)
     this.nodes = [spec]
     this.spec = spec
@@ -45,6 +50,8 @@ export class FanInInput extends MailboxInput implements ReadyInputs {
     this.onEnough = input.onEnough ?? (() => {})
     this.edges = Array.from({ length: input.edges }, (_, edge) => edge)
     this.cursors = this.edges.map(() => undefined)
+    this.allStarted = input.allStarted
+    this.patience = spec.awaitsAll ? mostPatience : 0
   }
 
   override next(island: IslandDriver): InputState {
@@ -61,6 +68,7 @@ export class FanInInput extends MailboxInput implements ReadyInputs {
   /** Waits for what the selection waits for: that others have items here is no reason to look again. */
   override wait(): Effect.Effect<void, unknown> {
     return Effect.suspend(() => {
+      if (this.isPatient) return this.awaitOthers()
       const held = this.edges.filter((edge) => this.cursors[edge] !== undefined)
       for (const edge of held) this.mailbox.blockEdge(edge)
       return Effect.ensuring(
@@ -117,7 +125,25 @@ export class FanInInput extends MailboxInput implements ReadyInputs {
     return undefined
   }
 
+  /** At the very start some inputs have something and others may have in a moment. */
+  private get isPatient(): boolean {
+    const has = (edge: number) => this.cursors[edge] !== undefined
+    return this.patience > 0 && this.taken === 0 && this.edges.some(has) && !this.edges.every((edge) => has(edge) || this.ended[edge]!)
+  }
+
+  private awaitOthers(): Effect.Effect<void> {
+    const { allStarted } = this
+    if (allStarted === undefined) return Effect.andThen(nextTurn, Effect.sync(() => void this.patience--))
+    return Effect.andThen(
+      Effect.raceFirst(allStarted, Effect.sleep(longestStartMs)),
+      Effect.sync(() => (this.allStarted = undefined))
+    )
+  }
+
   private bringIn(island: IslandDriver): InputState {
+    if (this.isPatient) return "nothing"
+    // What starts together has waited equally long.
+    if (this.taken === 0) for (const edge of this.edges) if (this.cursors[edge]) this.cursors[edge].since = this.begun++
     const most = Math.min(island.nextSlice, mostAtOnce)
     const { isTagged } = this.spec
     const items: Array<unknown> = []
@@ -152,6 +178,12 @@ export class FanInInput extends MailboxInput implements ReadyInputs {
     return state
   }
 }
+
+/** Turns of the event loop: a source whose items are at hand gives its first frame in one or two, once it has started. */
+const mostPatience = 4
+
+/** One that takes longer to open is a silent input. */
+const longestStartMs = 100
 
 /** How many items it brings in at once, so that what ends a batch is looked at soon. */
 const mostAtOnce = 512

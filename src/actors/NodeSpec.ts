@@ -204,3 +204,5 @@ export interface OpenContext {
   /** Of a sink: everything was written and sealed before, only `finish` is missing; maybe not even that. */
   readonly isSealed?: boolean
 }
+  /** Whether its first item waits until all inputs have had a moment to give theirs: what starts together is chosen from together. */
+  readonly awaitsAll: boolean

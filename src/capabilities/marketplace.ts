@@ -5,6 +5,7 @@ import { toCollection } from "./aggregation/to-collection.ts"
 import type { Capability } from "./Capability.ts"
 import { branch } from "./composition/branch.ts"
 import { forEach } from "./composition/for-each.ts"
+import { merge } from "./composition/merge.ts"
 import { pipeline } from "./composition/pipeline.ts"
 import { pipelineWithRecovery } from "./composition/pipeline-with-recovery.ts"
 import { preludeCapabilities } from "./control/prelude.ts"
@@ -65,6 +66,8 @@ export const builtins: ReadonlyArray<Capability> = [
   withDeadLetter,
   withCircuitBreaker,
   forEach,
+  branch,
+  merge,
   gracefulShutdown,
   memoryEfficient,
   branch,

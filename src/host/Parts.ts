@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { type Actor, ActorFailure, type ActorOrder, type Mailbox } from "../actors/index.ts"
 import { BoundExceeded } from "../capabilities/index.ts"
@@ -22,6 +23,7 @@ export class Parts {
   readonly #plan: Plan
   readonly #fork: PartsOptions["fork"]
   readonly #mailboxes = new Map<string, Mailbox<ActorOrder>>()
+  readonly #started = Deferred.makeUnsafe<void>()
   #actors: ReadonlyArray<Actor> = []
   /** By name, with the first error of each. */
   readonly #failed = new Map<string, unknown>()
@@ -31,6 +33,15 @@ export class Parts {
   constructor({ fork, plan }: PartsOptions) {
     this.#plan = plan
     this.#fork = fork
+  }
+
+  /** Completes when all actors have started. */
+  get allStarted(): Effect.Effect<void> {
+    return Deferred.await(this.#started)
+  }
+
+  started(): void {
+    Deferred.doneUnsafe(this.#started, Effect.void)
   }
 
   /** The mailbox in front of an actor that is being made. */

@@ -384,6 +384,7 @@ export class Pipeline extends StreamHandle {
   }
 
   /** The pipeline's own supervisor, as a child of that of all pipelines. */
+      this.#parts.started()
   get #child(): ChildSpec {
     const spec = streamTree({
       id: this.id,

@@ -73,7 +73,7 @@ const definition = (
         ? {
             mailbox: mailboxes.get(address)!,
             edges: edgesInto(plan, address).length,
-            ...(fanIn === undefined ? {} : { fanIn, onEnough: () => parts.enough(address) })
+            ...(fanIn === undefined ? {} : { fanIn, allStarted: parts.allStarted, onEnough: () => parts.enough(address) })
           }
         : { source },
     stages: specs.filter((spec): spec is StageSpec => spec.kind === "stage"),
