@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -164,5 +165,22 @@ describe("a server that can't be used", () => {
     const error = await failureOf(redisUrl.replace("redis://", "redis://nobody:s3cret@"))
     expect(error.message).toContain("refuses this user")
     expect(shown(error)).not.toContain("s3cret")
+  })
+})
+
+describe("a driver that is not installed", () => {
+  it.each(["redis", "pg"])("is named, with what to install: %s", (name) => {
+    const url = name === "redis" ? "redis://127.0.0.1:1" : "postgres://127.0.0.1:1/x"
+    const script = `
+      import { registerHooks } from "node:module"
+      import * as Effect from "effect/Effect"
+      registerHooks({ resolve: (wanted, context, next) => { if (wanted === ${JSON.stringify(name)}) throw new Error("Cannot find package"); return next(wanted, context) } })
+      const { openStateStore } = await import(${JSON.stringify(new URL("../../src/state/index.ts", import.meta.url).href)})
+      const error = await Effect.runPromise(Effect.flip(Effect.scoped(openStateStore(${JSON.stringify(url)}))))
+      console.log(error._tag, error.message)`
+    const { stdout } = spawnSync(process.execPath, ["--no-warnings", "--input-type=module", "-e", script], { encoding: "utf8" })
+    expect(stdout).toContain(
+      `StoreFailure The store ${url} needs the package ${name}, which is not installed. Install it beside rtfs-streams: npm install ${name}.`
+    )
   })
 })
