@@ -1,6 +1,7 @@
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { TestClock } from "effect/testing"
 import { describe, expect } from "vitest"
 import { Flow, StreamHost } from "rtfs-streams/effect"
 import { pass, settle } from "../timedHost.ts"
@@ -92,6 +93,23 @@ describe("stream.periodic", () => {
         [800, 0]
       ])
     })
+  )
+
+  it.effect("goes on after one interval when the clock is set back", () =>
+    Effect.gen(function* () {
+      const host = yield* StreamHost
+      const times: Array<number> = []
+      let give = (_: number) => {}
+      const later = (time: number) => (times.length === 0 ? new Promise<number>((resolve) => (give = resolve)) : time)
+      yield* Effect.forkChild(host.runFlow(Flow.periodic(1000, later).forEach((time) => times.push(time))))
+      yield* pass(1000)
+      yield* TestClock.setTime(200)
+      give(1000)
+      yield* pass(999)
+      expect(times).toEqual([1000])
+      yield* pass(1)
+      expect(times).toEqual([1000, 1200])
+    }).pipe(Effect.provide(layer))
   )
 
   it.effect("fails with what its generator throws, and lets it be asked again where it is restarted", () =>
