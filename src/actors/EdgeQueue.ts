@@ -2,6 +2,7 @@ import type * as Effect from "effect/Effect"
 import type { Frame } from "../serialization/index.ts"
 import type { MailboxClosed, MailboxFull } from "./errors.ts"
 import type { Level, Levels } from "./MailboxBounds.ts"
+import type { MailboxOptions } from "./MailboxOptions.ts"
 import { isDroppable } from "./Overflow.ts"
 import { Ring } from "./Ring.ts"
 import type { SpillQueue } from "./SpillQueue.ts"
@@ -18,8 +19,16 @@ export interface WaitingOffer {
   readonly resume: (outcome: Effect.Effect<void, MailboxFull | MailboxClosed>) => void
 }
 
+/** What a sender may know of the edge that it sends to. */
+export interface EdgeDemand {
+  /** How many items are asked for: up to the high mark, and none from there until the low one is reached. */
+  readonly wanted: number
+  /** How many of the items behind so many others, which are on their way, may come in one frame. */
+  readonly cutAfter: (ahead: number) => number
+}
+
 /** What one edge of a mailbox holds: its frames, who waits to add one, and whether its head may be read. */
-export class EdgeQueue {
+export class EdgeQueue implements EdgeDemand {
   readonly index: number
   readonly frames = new Ring<Delivery>()
   items = 0
@@ -47,10 +56,16 @@ export class EdgeQueue {
   /** Lets waiting senders in; made once, because it is handed over for every one of them. */
   readonly serve: () => void
   private readonly levels: Levels
+  private readonly options: Pick<MailboxOptions, "holdsOff" | "marksIn">
+  /** What an item of the last data frame took. */
+  private itemBytes = 0
+  /** Of the frame in work, where items are counted one by one. */
+  private workedOff = 0
 
-  constructor(index: number, levels: Levels, serve: (queue: EdgeQueue) => void) {
+  constructor(index: number, levels: Levels, serve: (queue: EdgeQueue) => void, options: Pick<MailboxOptions, "holdsOff" | "marksIn"> = {}) {
     this.index = index
     this.levels = levels
+    this.options = options
     this.serve = () => serve(this)
   }
 
@@ -58,15 +73,35 @@ export class EdgeQueue {
     return this.frames.length > 0 && !this.isBlocked
   }
 
-  /** Whether a frame has room. */
+  /** Whether a frame has room, and is asked for. */
   fits(frame: Frame): boolean {
-    return this.hasRoom(frame, this.frames.length, this.items, this.bytes)
+    return !(this.options.holdsOff === true && this.isPressing) && this.hasRoom(frame, this.frames.length, this.items, this.bytes)
   }
 
   /** What may still be added. */
   get room(): Level {
     const { full } = this.levels
     return { frames: full.frames - this.frames.length, items: full.items - this.items, bytes: full.bytes - this.bytes }
+  }
+
+  /** Bytes count as well, by what the items of the last frame took; before the first one it is a single item. */
+  get wanted(): number {
+    const { high } = this.levels
+    const byBytes = this.itemBytes === 0 ? 1 : Math.max(1, Math.ceil((high.bytes - this.bytes) / this.itemBytes))
+    return Math.min(this.wantedItems, byBytes)
+  }
+
+  /** Frames end where the high mark is reached, so that it is reached exactly, now and each time after the low one. */
+  cutAfter(ahead: number): number {
+    if (this.options.holdsOff !== true) return Infinity
+    const { high, low } = this.levels
+    const between = high.items - low.items
+    const wanted = this.wantedItems
+    return ahead < wanted ? wanted - ahead : between - ((ahead - wanted) % between)
+  }
+
+  private get wantedItems(): number {
+    return this.isPressing ? 0 : Math.max(0, this.levels.high.items - this.items)
   }
 
   get isAtHighMark(): boolean {
@@ -83,9 +118,20 @@ export class EdgeQueue {
     this.frames.push({ edge: this.index, frame })
     this.items += frame.count
     this.bytes += frame.byteLength
+    if (frame.count > 0) this.itemBytes = frame.byteLength / frame.count
+  }
+
+  /** So many items of the frame in work are worked off. @returns whether that makes a difference before it leaves */
+  workOff(items: number): boolean {
+    if (this.options.marksIn !== "items" || items <= this.workedOff) return false
+    this.items -= items - this.workedOff
+    this.workedOff = items
+    return true
   }
 
   shift(): void {
+    this.items += this.workedOff
+    this.workedOff = 0
     this.forget(this.frames.shift()!)
     this.isInWork = false
   }

@@ -18,8 +18,12 @@ export interface IslandInput {
    * brought before is worked off.
    */
   readonly next: (island: IslandDriver) => InputState
+  /** Whether it gives nothing because what is behind it asks for nothing. */
+  readonly isHeldOff?: boolean
   /** Waits until `next` may give more than `nothing`. */
   readonly wait: () => Effect.Effect<void, unknown>
+  /** So many of the items that it brought in last are worked off. */
+  readonly workedOff?: (items: number) => void
   readonly drain: (island: IslandDriver) => void
   readonly entered: () => ReadonlyArray<number>
   /** Items that it has taken out of their frame and not brought in. */

@@ -2,7 +2,7 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Frame } from "../serialization/index.ts"
 import { ControlLane, type ControlMessage } from "./ControlLane.ts"
-import { type Delivery, EdgeQueue, type WaitingOffer } from "./EdgeQueue.ts"
+import { type Delivery, type EdgeDemand, EdgeQueue, type WaitingOffer } from "./EdgeQueue.ts"
 import { type InvalidMailboxBounds, MailboxClosed, MailboxFull, type SpillFailure } from "./errors.ts"
 import type { Levels } from "./MailboxBounds.ts"
 import { levelsInMemory, type MailboxOptions } from "./MailboxOptions.ts"
@@ -51,7 +51,7 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
     this.address = options.address
     this.options = options
     this.clock = clock
-    this.edges = Array.from({ length: options.edges }, (_, index) => new EdgeQueue(index, levels, (queue) => this.serve(queue)))
+    this.edges = Array.from({ length: options.edges }, (_, index) => new EdgeQueue(index, levels, (queue) => this.serve(queue), options))
     if (options.spill === undefined || options.overflow !== "spill") return
     this.spilling = new Spilling(this.edges, options.spill, options.maxBytes, {
       onRoom: (queue) => this.serveSoon(queue),
@@ -141,9 +141,16 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
     if (this.isClosed) return
     const queue = this.queueOf(edge)
     if (!queue.isInWork) throw new Error(`Nothing of input ${edge} of ${this.address} is in work, so nothing can be released`)
+    this.options.onWorkedOff?.(queue.frames.first()!.frame)
     queue.shift()
     this.rotation.endTurn(queue)
     this.afterRemoval(queue)
+  }
+
+  /** So many items of the frame in work are worked off, which counts at once where the marks are in items. */
+  workedOff(edge: number, items: number): void {
+    const queue = this.queueOf(edge)
+    if (queue.workOff(items)) this.afterRemoval(queue)
   }
 
   /**
@@ -186,7 +193,12 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
     return this.control.take()
   }
 
-  /** How many control messages wait: the one number to look at between two frames. */
+  /** What an edge asks for. */
+  demand(edge: number): EdgeDemand {
+    return this.queueOf(edge)
+  }
+
+  /** How many control messages wait. */
   get controlLength(): number {
     return this.control.length
   }
@@ -198,7 +210,7 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
    * there: waiting again tries again.
    */
   get awaitWork(): Effect.Effect<void, SpillFailure> {
-    return this.spilling === undefined ? this.forWork.wait : this.awaitSpilled(this.spilling)
+    return this.spilling?.awaitWork(this.forWork.wait, () => this.rotation.hasWork || this.control.length > 0) ?? this.forWork.wait
   }
 
   /** Waits until there is a control message, whatever frames there are: for an actor that is paused. */
@@ -217,9 +229,8 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
   }
 
   /**
-   * Takes no more frames, and gives back those that are still in memory, edge by edge in their order, frames in work
-   * included unless `which` says otherwise; for those on disk see `takeSpilled`. Senders that wait fail with `MailboxClosed`, as does every later offer;
-   * both are counted as late.
+   * Takes no more frames, and gives back those in memory, edge by edge in their order, with those in work unless `which` says
+   * otherwise; for those on disk see `takeSpilled`. Waiting and later offers fail with `MailboxClosed` and are counted as late.
    */
   close(reason: string, which: "all" | "waiting" = "all"): ReadonlyArray<Delivery> {
     if (this.isClosed) return []
@@ -227,6 +238,7 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
     const undelivered: Array<Delivery> = []
     for (const queue of this.edges) {
       undelivered.push(...queue.clear(which))
+      this.relieve(queue)
       for (const { frame, resume } of queue.waiting.splice(0)) {
         const refusal = this.refuseLate(frame)
         soon(() => resume(refusal))
@@ -239,10 +251,7 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
   }
 
   /**
-   * After `close`: the next of the frames that were on disk, as many as fit into the bounds, in their order.
-   *
-   * @returns an empty array when there are no more
-   *
+   * After `close`: the next of the frames that were on disk, as many as fit into the bounds, in their order; none at the end.
    * **Fails** with `SpillFailure`; asking again tries again.
    */
   get takeSpilled(): Effect.Effect<ReadonlyArray<Delivery>, SpillFailure> {
@@ -258,16 +267,6 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
       dropped: { ...dropped },
       late: { ...late }
     }
-  }
-
-  private awaitSpilled(spilling: Spilling): Effect.Effect<void, SpillFailure> {
-    return Effect.suspend(() => {
-      spilling.retryReading()
-      return Effect.flatMap(this.forWork.wait, () => {
-        const { readFailure } = spilling
-        return readFailure === undefined || this.rotation.hasWork || this.control.length > 0 ? Effect.void : Effect.fail(readFailure)
-      })
-    })
   }
 
   /** Takes the next frame of an edge into work. @returns `false` where it was given back instead */
@@ -351,13 +350,16 @@ export class Mailbox<Control extends ControlMessage = ControlMessage> {
 
   private afterRemoval(queue: EdgeQueue): void {
     this.changed(queue)
+    this.spilling?.progress(queue)
+    if (queue.isAtLowMark && (queue.spill === undefined || queue.waiting.length === 0)) this.relieve(queue)
     const next = queue.waiting[0]
     if (next !== undefined && (queue.spill !== undefined || queue.fits(next.frame))) this.serveSoon(queue)
-    this.spilling?.progress(queue)
-    if (queue.isPressing && queue.isAtLowMark && (queue.spill === undefined || queue.waiting.length === 0)) {
-      queue.isPressing = false
-      this.options.onRelief?.(queue.index)
-    }
+  }
+
+  private relieve(queue: EdgeQueue): void {
+    if (!queue.isPressing) return
+    queue.isPressing = false
+    this.options.onRelief?.(queue.index)
   }
 
   private serveSoon(queue: EdgeQueue): void {

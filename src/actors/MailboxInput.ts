@@ -65,6 +65,10 @@ export class MailboxInput implements IslandInput {
     return this.mailbox.awaitWork
   }
 
+  workedOff(items: number): void {
+    if (this.inWork !== undefined) this.mailbox.workedOff(this.inWork, items)
+  }
+
   drain(): void {
     // It ends when its senders do.
   }

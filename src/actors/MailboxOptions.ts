@@ -12,6 +12,11 @@ export interface MailboxOptions extends MailboxBounds {
   /** How many inputs the actor has. Each is a queue of its own with the given bounds. */
   readonly edges: number
   readonly overflow: Overflow
+  /**
+   * Under `backpressure`: an edge that has reached its high mark takes no frame until it is down to the low one, as if it
+   * asked for so many items at once. Left out: it takes whatever has room.
+   */
+  readonly holdsOff?: boolean
   /** Where `spill` puts what does not fit into `maxBytes`; of those, each edge keeps some for reading and writing. */
   readonly spill?: SpillDirectory
   /**
@@ -21,6 +26,8 @@ export interface MailboxOptions extends MailboxBounds {
   readonly onBackpressure?: (edge: number) => void
   /** An edge that pressed has come down to its low mark. */
   readonly onRelief?: (edge: number) => void
+  /** A frame leaves because all its items are worked off; signals too. */
+  readonly onWorkedOff?: (frame: Frame) => void
   /** A frame was given up on by a dropping strategy: it was held (`drop-oldest`) or just offered. */
   readonly onDrop?: (edge: number, frame: Frame) => void
   /** The first frame of an edge went to disk. Called again only after all had come back. */

@@ -2,6 +2,8 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { StreamFunction } from "../scheduler/index.ts"
 import type { LineBlock } from "../serialization/index.ts"
+import type { Demand } from "./Demand.ts"
+import type { Mailbox } from "./Mailbox.ts"
 import type { Selection } from "./Selection.ts"
 import type { StageServices, StreamServices } from "./StreamServices.ts"
 
@@ -61,6 +63,17 @@ export interface StageSpec {
   readonly result?: (state: Readonly<Record<string, unknown>>) => unknown
   /** Observing callbacks, run in order in the actor of the node; what they throw is a failure of the node. */
   readonly observe?: NodeObservers
+  /** Told of the levels of the mailbox in front of it, where it has one. */
+  readonly mailbox?: MailboxObserver
+}
+
+/** Hears of the first edge of a mailbox. Called from within it, so it notes what it is told and does nothing else. */
+export interface MailboxObserver {
+  readonly onMailbox?: (mailbox: Pick<Mailbox, "demand">) => void
+  /** Once when the high mark is reached, and not again before `onRelief`. */
+  readonly onBackpressure?: () => void
+  /** It is down to its low mark, or closed. */
+  readonly onRelief?: () => void
 }
 
 /** The identifiers and statements that a stage's code is made of. Every name is ours: nothing of a program is pasted. */
@@ -95,7 +108,7 @@ export type StateBound =
   | { readonly kind: "none" }
   | { readonly kind: "bounded"; readonly by: string; readonly items?: number; readonly bytes?: number }
   | { readonly kind: "time"; readonly by: string }
-  | { readonly kind: "unbounded"; readonly why: string }
+  | { readonly kind: "unbounded"; readonly why: string; /** What bounds it, as an order to the program's author. */ readonly remedy?: string }
 
 export interface NodeObservers {
   readonly onStart?: () => unknown
@@ -110,6 +123,8 @@ export interface SyncSourceSpec {
   readonly kind: "sync-source"
   readonly capability: string
   readonly open: () => SyncSource
+  /** What the mailbox behind it asks for, where the source is to follow that; its actor then has no stages. */
+  readonly demand?: Demand
   readonly bound?: StateBound
   readonly observe?: NodeObservers
 }

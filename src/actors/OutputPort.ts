@@ -5,7 +5,7 @@ import type { Mailbox } from "./Mailbox.ts"
 
 /** Where the output of an actor goes: an input of another actor's mailbox. */
 export interface ActorOutput {
-  readonly mailbox: Pick<Mailbox<any>, "offerNow" | "offer"> & Partial<Pick<Mailbox<any>, "isClosed">>
+  readonly mailbox: Pick<Mailbox<any>, "offerNow" | "offer"> & Partial<Pick<Mailbox<any>, "isClosed" | "demand">>
   readonly edge: number
   /** When this output is given up and the others go on: once its mailbox is closed, or also as soon as it is full. Left out: never. */
   readonly detaches?: "failed" | "full"
@@ -24,8 +24,11 @@ export interface Output {
   readonly untaken: ReadonlyArray<Frame>
   readonly itemsByOutput: () => ReadonlyArray<number>
   readonly encode: (items: ReadonlyArray<unknown>, from: number, to: number, time: number) => void
-  readonly encodeLines: (lines: LineBlock, time: number) => void
+  /** @param from the first line; left out, all */
+  readonly encodeLines: (lines: LineBlock, time: number, from?: number) => void
   readonly signal: (kind: Exclude<FrameKind, "data">, time: number, value?: unknown) => void
+  /** The same, in front of `untaken`, where that can be. */
+  readonly signalAhead?: (kind: Exclude<FrameKind, "data">, time: number, value?: unknown) => void
   /** Hands over what has room. @returns whether the actor may make more */
   readonly flush: () => boolean
   /** Waits until something more is handed over. */
@@ -87,7 +90,7 @@ export class OutputPort implements Output {
   encode(items: ReadonlyArray<unknown>, from: number, to: number, time: number): void {
     if (this.outputs.length === 0) return
     while (from < to) {
-      const count = Math.min(this.fullFrame, to - from)
+      const count = Math.min(this.fullFrame, this.cut(), to - from)
       const frame = this.encodeSome(items, from, from + count, time)
       from += frame.count
       this.add(frame)
@@ -95,11 +98,11 @@ export class OutputPort implements Output {
   }
 
   /** Frames of lines within the limits, without decoding them here. */
-  encodeLines(lines: LineBlock, time: number): void {
+  encodeLines(lines: LineBlock, time: number, first = 0): void {
     if (this.outputs.length === 0) return
     const { lineEnds } = lines
-    for (let from = 0, start = 0; from < lineEnds.length;) {
-      let to = Math.min(from + this.limits.items, lineEnds.length)
+    for (let from = first, start = first === 0 ? 0 : lineEnds[first - 1]! + 1; from < lineEnds.length;) {
+      let to = Math.min(from + Math.min(this.limits.items, this.cut()), lineEnds.length)
       if (lineEnds[to - 1]! - start > this.limits.bytes) {
         to = from + 1
         while (lineEnds[to]! - start <= this.limits.bytes) to++
@@ -112,6 +115,12 @@ export class OutputPort implements Output {
 
   signal(kind: Exclude<FrameKind, "data">, time: number, value?: unknown): void {
     if (this.outputs.length > 0) this.add(this.encoder.signal(kind, time, value))
+  }
+
+  signalAhead(kind: Exclude<FrameKind, "data">, time: number, value?: unknown): void {
+    const ahead = this.waiting.length - this.untaken.length
+    this.signal(kind, time, value)
+    if (this.outputs.length > 0) this.waiting.splice(ahead, 0, this.waiting.pop()!)
   }
 
   /** The frames that nobody has taken, not even one of several receivers. */
@@ -170,6 +179,20 @@ export class OutputPort implements Output {
 
   private detach(index: number): void {
     this.detached[index] = this.handedOver
+  }
+
+  /** How many items may come in the next frame, for all receivers that say. */
+  private cut(): number {
+    let cut = Infinity
+    for (let i = 0; i < this.outputs.length; i++) {
+      const { edge, mailbox } = this.outputs[i]!
+      const demand = this.detached[i] === undefined ? mailbox.demand?.(edge) : undefined
+      if (demand === undefined) continue
+      let ahead = this.taken[i]! ? -this.waiting[0]!.count : 0
+      for (const { count } of this.waiting) ahead += count
+      cut = Math.min(cut, demand.cutAfter(ahead))
+    }
+    return cut
   }
 
   private add(frame: Frame): void {

@@ -144,6 +144,7 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
     this.pace.worked(chain.position - before + (outcome === spent ? budget : 0), ended - started)
 
     const { output } = chain
+    this.input.workedOff?.(chain.position)
     if (output.outCount > 0 && this.pendingSince < 0) this.pendingSince = ended
     const framing = output.outCount >= this.output.fullFrame ? this.frameAll() : undefined
     return framing ? Effect.flatMap(framing, () => this.answer(outcome) ?? Effect.void) : this.answer(outcome)
@@ -195,7 +196,7 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
     this.chain.flush()
     if (!this.output.flush()) return undefined
     const waits: Array<Wait> = []
-    if (also === "order") waits.push(this.orders.awaitControl)
+    if (also === "order" || (also === "input" && this.input.isSource)) waits.push(this.orders.awaitControl)
     if (also === "input") {
       waits.push(Effect.mapError(this.input.wait(), (cause) => this.failure({ node: this.nodes[0]!, reason: "node", cause })))
     }
@@ -210,7 +211,7 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
     }
     // What went out must not be kept alive by an actor that waits.
     this.chain.output.out.length = 0
-    return this.waitFor("idle", firstOf(waits))
+    return this.waitFor(also === "input" && this.input.isHeldOff === true ? "blocked" : "idle", firstOf(waits))
   }
 
   /** The input has ended: the stages end one after the other, each one after what its predecessor still emitted. */

@@ -24,6 +24,7 @@ export class SourceInput implements IslandInput {
   private failures = 0
   private isDone = false
   private isDrained = false
+  private isUnframed = false
   private restored: SourcePosition | undefined
 
   constructor(spec: SyncSourceSpec | AsyncSourceSpec) {
@@ -44,6 +45,11 @@ export class SourceInput implements IslandInput {
     if (island.hasBarrier) return "unsettled"
     const source = this.source!
     if (this.restored) return this.loadRestored(island, this.restored)
+    if (this.isUnframed) {
+      // What it gave last has to be in the mailbox before that is asked how much more it wants.
+      this.isUnframed = false
+      return island.frameOutput() ?? "signal"
+    }
     if (this.isDone || (this.isDrained && !this.pulling && !this.arrived)) {
       island.progress(this.taken, source.total, true)
       return "ended"
@@ -51,9 +57,14 @@ export class SourceInput implements IslandInput {
     return source.items ? this.loadMore(island, source.items) : this.pull(island, source)
   }
 
-  wait(): Effect.Effect<void> {
+  get isHeldOff(): boolean {
+    return this.pulling === undefined
+  }
+
+  wait(): Effect.Effect<void, unknown> {
+    if (this.pulling === undefined) return this.spec.demand!.wait
     return settled(
-      this.pulling!,
+      this.pulling,
       (count) => this.arrive({ count: count as number }),
       (error) => this.arrive({ error })
     )
@@ -88,6 +99,7 @@ export class SourceInput implements IslandInput {
     this.restored = undefined
     if (this.source!.items || left.length === 0) return "signal"
     island.load(left, 0, left.length, 0)
+    this.isUnframed = this.spec.demand !== undefined
     return "items"
   }
 
@@ -107,10 +119,12 @@ export class SourceInput implements IslandInput {
     let { arrived } = this
     this.arrived = undefined
     if (arrived === undefined) {
+      const wanted = this.spec.demand?.items ?? Infinity
+      if (wanted === 0) return "nothing"
       this.pulled.length = 0
       try {
         this.positionBefore = source.position()
-        const count = source.pull(this.pulled, Math.min(island.nextSlice, mostPulled))
+        const count = source.pull(this.pulled, Math.min(island.nextSlice, mostPulled, wanted))
         if (typeof count !== "number") {
           this.pulling = watched(count)
           return "nothing"
@@ -128,6 +142,7 @@ export class SourceInput implements IslandInput {
       return "signal"
     }
     island.load(this.pulled, 0, arrived.count, 0)
+    this.isUnframed = this.spec.demand !== undefined
     this.taken += arrived.count
     island.progress(this.taken, source.total, false)
     return "items"

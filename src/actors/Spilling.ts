@@ -63,9 +63,17 @@ export class Spilling {
   }
 
   /** Tries once more what failed while there was still something else to work on, now that it is needed. */
-  retryReading(): void {
+  private retryReading(): void {
     this.readFailure = undefined
     for (const queue of this.edges) this.readBack(queue)
+  }
+
+  /** Waits for work, which a failure to read back is only where there is no other. */
+  awaitWork(wait: Effect.Effect<void>, hasOther: () => boolean): Effect.Effect<void, SpillFailure> {
+    return Effect.suspend(() => {
+      this.retryReading()
+      return Effect.flatMap(wait, () => (this.readFailure === undefined || hasOther() ? Effect.void : Effect.fail(this.readFailure)))
+    })
   }
 
   /** Takes and fetches no more by itself. */

@@ -3,6 +3,7 @@ export type { Activity } from "./ActorMetrics.ts"
 export { type ControlMessage } from "./ControlLane.ts"
 export type { AttemptNotes, DeadItem, ItemServices } from "./DeadItem.ts"
 export { type Delivery } from "./EdgeQueue.ts"
+export { Demand, type DemandObservers } from "./Demand.ts"
 export { ActorFailure, InvalidMailboxBounds, ItemFailure, MailboxClosed, MailboxFull, RecoveryFailed, SpillFailure } from "./errors.ts"
 export { handleLifecycle, type HandleEvent } from "./handle.machine.ts"
 export { type Leftover } from "./Leftovers.ts"
@@ -25,6 +26,7 @@ export type {
   AsyncSourceSpec,
   Concurrency,
   FanInSpec,
+  MailboxObserver,
   NodeObservers,
   NodeSpec,
   OpenContext,

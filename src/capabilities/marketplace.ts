@@ -30,6 +30,8 @@ import { stateful } from "./state/stateful.ts"
 import { sessionWindow } from "./windowing/session-window.ts"
 import { slidingWindow } from "./windowing/sliding-window.ts"
 import { window } from "./windowing/window.ts"
+import { consumer } from "./flow-control/consumer.ts"
+import { producer } from "./flow-control/producer.ts"
 import { rateLimit } from "./flow-control/rate-limit.ts"
 import { resumeFromCheckpoint } from "./state/resume-from-checkpoint.ts"
 import { withCheckpointing } from "./state/with-checkpointing.ts"
@@ -56,6 +58,8 @@ export const builtins: ReadonlyArray<Capability> = [
   sessionWindow,
   stateful,
   rateLimit,
+  producer,
+  consumer,
   validateTypes,
   withCheckpointing,
   resumeFromCheckpoint,

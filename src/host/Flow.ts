@@ -109,6 +109,27 @@ export class Flow<Item> {
     return new Flow("stream.periodic", [{ interval, generator, ...kebab(options) }])
   }
 
+  /**
+   * What a function makes from a state, as in `generate`, made ahead into a buffer of `bufferSize` items (by default 100): it
+   * is paused at `highWaterMark` (80) and goes on at `lowWaterMark` (20).
+   */
+  static producer<State, Item>(
+    initialState: State,
+    generator: (state: State) => readonly [Item, State] | "done" | Promise<readonly [Item, State] | "done">,
+    options: {
+      readonly bufferSize?: number
+      readonly highWaterMark?: number
+      readonly lowWaterMark?: number
+      readonly maxBytes?: number | string
+      readonly onBackpressure?: () => unknown
+      readonly onResumed?: () => unknown
+    } = {}
+  ): Flow<Item> {
+    return new Flow("stream.producer", [
+      { generator: doneAsKeyword(generator as (state: unknown) => unknown), "initial-state": initialState, ...kebab(options) }
+    ])
+  }
+
   /** The text of a file in chunks; `json`, `ndjson`, `lines` and `csv` read its records instead. */
   static fromFile(path: string, options: FileReadOptions = {}): FileFlow {
     return new FileFlow(path, options)
@@ -282,6 +303,14 @@ export class Flow<Item> {
   /** A sink: calls a function with each item, one after the other. Run it with `host.runFlow`. */
   forEach(callback: (item: Item) => unknown, options: StageOptions = {}): Flow<never> {
     return this.#then("stream.for-each", { callback, ...kebab(options) })
+  }
+
+  /**
+   * A sink: calls a function with each item from a buffer of `bufferSize` items (by default 50), which asks for more when
+   * half of them are worked off. Its result is the number of items.
+   */
+  consume(processor: (item: Item) => unknown, options: { readonly onBufferFull?: () => unknown } & StageOptions = {}): Flow<never> {
+    return this.#then("stream.consumer", { processor, ...kebab(options) })
   }
 
   /** A sink: writes the items to a file. Its result says how many items and bytes were written. */

@@ -7,6 +7,7 @@ import {
   type FanInSpec,
   type ItemServices,
   Mailbox,
+  type MailboxObserver,
   makeActor,
   type NodeSpec,
   type SpillDirectory,
@@ -42,7 +43,9 @@ export const launchActors = (built: BuiltGraph, plan: Plan, options: LaunchOptio
     for (const { address, nodes } of plan.actors) {
       const edges = edgesInto(plan, address)
       if (edges.length === 0) continue
-      const mailbox = yield* makeMailbox(address, edges, options, memoryOf(built.valueOf(nodes[0]!)))
+      const observer = nodes.flatMap((node) => built.specsOf(node)).find((spec) => spec.kind === "stage")?.mailbox
+      const mailbox = yield* makeMailbox(address, edges, observer, options, memoryOf(built.valueOf(nodes[0]!)))
+      observer?.onMailbox?.(mailbox)
       mailboxes.set(address, mailbox)
       options.parts.addMailbox(address, mailbox)
     }
@@ -89,7 +92,10 @@ const definition = (
     services,
     pool,
     // A frame is never larger than the smallest buffer that it goes to, or that buffer would hold more than it may.
-    frames: { items: Math.min(frameLimits.items, ...out.map(({ bounds }) => bounds.maxItems)), bytes: frameLimits.bytes },
+    frames: {
+      items: Math.min(frameLimits.items, ...out.map(({ bounds }) => bounds.frame?.items ?? bounds.maxItems)),
+      bytes: Math.min(frameLimits.bytes, ...out.map(({ bounds }) => bounds.frame?.bytes ?? frameLimits.bytes))
+    },
     failures,
     items,
     ...(checkpointing === undefined ? {} : { checkpointing: checkpointing.forActor(address) })
@@ -103,12 +109,21 @@ const edgesInto = (plan: Plan, address: string): ReadonlyArray<PlannedEdge> => p
 const makeMailbox = (
   address: string,
   edges: ReadonlyArray<PlannedEdge>,
+  observer: MailboxObserver | undefined,
   { log, spill, spillFor }: LaunchOptions,
   memory: MemoryOptions | undefined
 ) =>
   Effect.gen(function*() {
     const { bounds, overflow } = edges[0]!
-    const options = { address, edges: edges.length, overflow, ...bounds }
+    const { onBackpressure, onRelief } = observer ?? {}
+    const options = {
+      address,
+      edges: edges.length,
+      overflow,
+      ...bounds,
+      ...(onBackpressure === undefined ? {} : { onBackpressure: () => onBackpressure() }),
+      ...(onRelief === undefined ? {} : { onRelief: () => onRelief() })
+    }
     if (overflow !== "spill") return yield* Mailbox.make<ActorOrder>(options)
     const onSpill = memory?.onSpill
     const tell = (what: string) => (error: unknown) => void log(`${what} (${address}): ${error instanceof Error ? error.message : String(error)}`)

@@ -7,7 +7,7 @@ export interface NodeTraits {
   /** Where an actor of its own is needed, the reason for it, as `explain` words it. */
   readonly boundary?: string
   /** The buffer that the user put in front: items, and what it does when it is full. */
-  readonly buffer?: { readonly items: number; readonly overflow: PlannedEdge["overflow"] }
+  readonly buffer?: PlannedBuffer
   /** It keeps what the mailboxes up to it hold within so many bytes; what is beyond waits, or goes to disk. */
   readonly memory?: { readonly bytes: number; readonly spills: boolean }
   /** It has no code of its own, only consumers: it joins the actor before it, whatever that is. */
@@ -26,6 +26,16 @@ export interface NodeTraits {
   readonly mayOffload?: boolean
   /** What bounds the state that the node keeps, and its worst case in bytes where that is known. */
   readonly state: { readonly verdict: string; readonly bytes?: number }
+}
+
+/** A buffer that was asked for. */
+export interface PlannedBuffer {
+  readonly items: number
+  readonly overflow: PlannedEdge["overflow"]
+  /** Its levels in items, where its sender is to follow them exactly: demand stops at the high one and comes back at the low one. */
+  readonly marks?: { readonly high: number; readonly low: number }
+  /** Left out: its share of the pipeline's memory. */
+  readonly bytes?: number
 }
 
 /** Where and how a graph will run: which nodes share an actor, where mailboxes stand, how large they are, and why. */
@@ -68,9 +78,15 @@ export interface MailboxBounds {
   readonly maxFrames: number
   readonly maxItems: number
   readonly maxBytes: number
-  /** Queue levels in frames: demand stops at the high one and comes back at the low one. */
+  /** Queue levels: demand stops at the high one and comes back at the low one. */
   readonly highWaterMark: number
   readonly lowWaterMark: number
+  /** What the levels count; left out: frames. */
+  readonly marksIn?: "items"
+  /** Whether it takes nothing between them, on the way down. */
+  readonly holdsOff?: boolean
+  /** What a frame into it may hold at most, where that is less than elsewhere. */
+  readonly frame?: { readonly items: number; readonly bytes: number }
 }
 
 export interface PlanResources {
@@ -158,6 +174,8 @@ export const makePlan = (
     const theirs = traitsOf(above)
     if (theirs.routes !== undefined) return `${above.id} shares its items out`
     if (own.isPassive === true) return undefined
+    // It needs a mailbox in front of it and nothing behind it.
+    if (own.buffer !== undefined) return `${node.id} was given a buffer of its own (:buffer-size ${own.buffer.items})`
     if (own.boundary !== undefined) return `${node.id} ${own.boundary}`
     if (own.part !== theirs.part) return `${node.id} may fail without ${above.id}`
     const boundary = islandOf.get(input)!.nodes.map((other) => [other, traitsOf(other).boundary] as const).find(([, why]) => why !== undefined)
@@ -182,8 +200,20 @@ const boundsFor = (bytes: number): MailboxBounds => {
 }
 
 /** A buffer of so many items: its frames carry at most as many, so a small buffer means small frames. */
-const boundsOfBuffer = (share: MailboxBounds, { items, overflow }: NonNullable<NodeTraits["buffer"]>): MailboxBounds => ({
-  ...share,
-  maxItems: items,
-  maxBytes: overflow === "spill" ? Math.max(leastSpillBytes, share.maxBytes) : share.maxBytes
-})
+const boundsOfBuffer = (share: MailboxBounds, { bytes = share.maxBytes, items, marks, overflow }: PlannedBuffer): MailboxBounds => {
+  const maxBytes = overflow === "spill" ? Math.max(leastSpillBytes, bytes) : bytes
+  if (marks === undefined) return { ...share, maxItems: items, maxBytes }
+  const frameItems = Math.min(frameLimits.items, items - marks.low)
+  return {
+    // Twice as many as items, so that with a frame for each item there is room for the signals between them.
+    maxFrames: 2 * items,
+    maxItems: items,
+    maxBytes,
+    highWaterMark: marks.high,
+    lowWaterMark: marks.low,
+    marksIn: "items",
+    holdsOff: overflow === "backpressure",
+    // What it asks for at the low mark has to fit in, as a whole.
+    frame: { items: frameItems, bytes: Math.ceil((maxBytes * frameItems) / items) }
+  }
+}

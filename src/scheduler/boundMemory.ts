@@ -71,6 +71,8 @@ const smallerBounds = (bounds: MailboxBounds, bytes: number, frameBytes: number)
   if (bounds.maxBytes <= bytes) return bounds
   const maxFrames = Math.max(2, Math.min(bounds.maxFrames, Math.floor(bytes / frameBytes)))
   const highWaterMark = Math.min(bounds.highWaterMark, maxFrames)
+  // Levels in items are an order of the program, and there are as many frames as it may take.
+  if (bounds.marksIn === "items") return { ...bounds, maxBytes: bytes }
   return { ...bounds, maxFrames, maxBytes: bytes, highWaterMark, lowWaterMark: Math.min(bounds.lowWaterMark, Math.floor(highWaterMark / 2)) }
 }
 
