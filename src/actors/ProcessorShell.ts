@@ -3,7 +3,7 @@ import { UnencodableValue } from "../serialization/index.ts"
 import type { ActorDefinition } from "./Actor.ts"
 import { Chain, waiting } from "./Chain.ts"
 import type { IslandSnapshot } from "./Island.ts"
-import { ActorFailure } from "./errors.ts"
+import type { ActorFailure } from "./errors.ts"
 import { broken, failed, spent, suspended } from "./IslandWriter.ts"
 import { Mode } from "./Lifecycle.ts"
 import type { IslandDriver, IslandInput } from "./IslandInput.ts"
@@ -89,10 +89,12 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
       const now = this.now()
       if (this.chain.nextTimer() <= now && this.chain.fireDue(now)) this.isStirred = true
 
-      if (this.isStirred || (this.chain.hasInput && !(isPaused && this.input.isSource))) {
+      // A source that is held finishes the item under way and begins no other.
+      const isHeld = this.input.isSource && (isPaused || this.hasBarrier)
+      if (this.isStirred || (this.chain.hasInput && !isHeld)) {
         const started = performance.now()
         if (isTurnOver(started)) return this.endTurn()
-        const wait = this.slice(now, started, isPaused && this.input.isSource ? 0 : this.pace.slice)
+        const wait = this.slice(now, started, isHeld ? 0 : this.pace.slice)
         if (wait) return wait
         continue
       }
@@ -140,11 +142,12 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
     const before = chain.position
     const budget = Math.max(leastBudget, limit)
     const outcome = chain.advance(limit, now, budget)
+    if (this.input.isSource) this.definition.checkpointing?.onTaken?.(chain.entered()[0]!)
     const ended = performance.now()
+    this.input.workedOff?.(chain.position)
     this.pace.worked(chain.position - before + (outcome === spent ? budget : 0), ended - started)
 
     const { output } = chain
-    this.input.workedOff?.(chain.position)
     if (output.outCount > 0 && this.pendingSince < 0) this.pendingSince = ended
     const framing = output.outCount >= this.output.fullFrame ? this.frameAll() : undefined
     return framing ? Effect.flatMap(framing, () => this.answer(outcome) ?? Effect.void) : this.answer(outcome)
@@ -266,7 +269,6 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
     this.metrics.itemsIn += to - from
     this.metrics.bytesIn += bytes
     this.chain.load(items, from, to)
-    if (this.input.isSource) this.definition.checkpointing?.onTaken?.(this.metrics.itemsIn)
   }
 
   cutShort(): number {

@@ -25,6 +25,10 @@ export class SourceShell extends Shell {
   /** What this life has opened. */
   private source: AsyncSource | undefined
   private position: unknown
+  /** Items behind the position that were given before: the first ones of a batch whose rest was not. */
+  private given = 0
+  /** The same before the last batch, and how many of its items are in frames; without it, no barrier goes between those. */
+  private before: { readonly position: unknown; readonly given: number; readonly items: number } | undefined
   /** A batch that is not all in frames yet, and how far it is. */
   private batch: SourceBatch | undefined
   private next = 0
@@ -99,13 +103,19 @@ export class SourceShell extends Shell {
       this.isDone = true
       return Effect.void
     }
+    const { given, position } = this
+    const items = "block" in batch ? batch.lineEnds.length : batch.items.length
+    const first = Math.min(given, items)
+    // Where it can't be read again, nobody goes on inside of a batch.
+    this.before = this.isSpent ? undefined : { position, given, items: items - first }
     this.position = source.position()
+    this.given = given - first
     this.metrics.framesIn++
-    this.metrics.itemsIn += "block" in batch ? batch.lineEnds.length : batch.items.length
+    this.metrics.itemsIn += items - first
     this.metrics.bytesIn += batch.bytes ?? 0
     this.definition.checkpointing?.onTaken?.(this.metrics.itemsIn)
     this.batch = batch
-    this.next = 0
+    this.next = first
     return Effect.void
   }
 
@@ -113,7 +123,7 @@ export class SourceShell extends Shell {
   private encode(batch: SourceBatch): Wait | undefined {
     for (;;) {
       try {
-        if ("block" in batch) this.output.encodeLines(batch, this.now())
+        if ("block" in batch) this.output.encodeLines(batch, this.now(), this.next)
         else this.output.encode(batch.items, this.next, batch.items.length, this.now())
         this.batch = undefined
         return undefined
@@ -124,6 +134,8 @@ export class SourceShell extends Shell {
         }
         // The items before it are in frames.
         this.next = cause.index
+        // Frames and items do not count alike any more.
+        this.before = undefined
         const wait = this.failItem(batch.items, cause)
         if (wait) return wait
       }
@@ -163,8 +175,21 @@ export class SourceShell extends Shell {
     }
     for (const barrier of this.barriers.splice(0)) {
       this.definition.checkpointing?.onBarrier(barrier, this.snapshot())
-      this.output.signal("barrier", this.now(), barrier)
+      // What nobody has taken can be read again: a barrier does not wait for a slow receiver to work a whole batch off.
+      if (this.isSplit) this.output.signalAhead!("barrier", this.now(), barrier)
+      else this.output.signal("barrier", this.now(), barrier)
     }
+  }
+
+  /** Whether a part of the last batch has been taken by nobody, so that a barrier may go in front of it. */
+  private get isSplit(): boolean {
+    return (
+      this.before !== undefined
+      && !this.isDone
+      && this.batch === undefined
+      && this.output.signalAhead !== undefined
+      && this.output.untaken.length > 0
+    )
   }
 
   /** Whether no other life could go on with what this one has opened. */
@@ -193,12 +218,24 @@ export class SourceShell extends Shell {
   }
 
   snapshot(): unknown {
-    const { hasEnded, isDone, position = null } = this
-    return { position, isDone, hasEnded, taken: this.takenBefore + this.metrics.itemsIn } satisfies SourceSnapshot
+    const { before, hasEnded, isDone } = this
+    const taken = this.takenBefore + this.metrics.itemsIn
+    if (before !== undefined && this.isSplit) {
+      const left = this.output.untaken.reduce((sum, { count }) => sum + count, 0)
+      return {
+        position: before.position ?? null,
+        given: before.given + before.items - left,
+        isDone,
+        hasEnded,
+        taken: taken - left
+      } satisfies SourceSnapshot
+    }
+    return { position: this.position ?? null, given: this.given, isDone, hasEnded, taken } satisfies SourceSnapshot
   }
 
   restore(snapshot: unknown): void {
-    const { hasEnded, isDone, position, taken } = snapshot as SourceSnapshot
+    const { given, hasEnded, isDone, position, taken } = snapshot as SourceSnapshot
+    this.given = given
     this.takenBefore = taken
     this.position = position ?? undefined
     this.isDone = isDone
@@ -210,6 +247,7 @@ export class SourceShell extends Shell {
 
 interface SourceSnapshot {
   readonly position: unknown
+  readonly given: number
   readonly isDone: boolean
   readonly hasEnded: boolean
   readonly taken: number

@@ -75,17 +75,30 @@ export class Checkpointing {
   #actors: ReadonlyArray<Actor> = []
   #lastId: number
 
-  /** @param options.checkpointId an older one than the last to go on with */
+  /**
+   * @param options.checkpointId an older one than the last to go on with
+   * @param options.anew a stream that has ended is forgotten
+   */
   static readonly open = Effect.fnUntraced(function* (
     settings: CheckpointSettings,
-    options: { readonly host: CheckpointHost; readonly value: StreamValue; readonly built: BuiltGraph; readonly plan: Plan; readonly checkpointId?: number | undefined }
+    options: {
+      readonly host: CheckpointHost
+      readonly value: StreamValue
+      readonly built: BuiltGraph
+      readonly plan: Plan
+      readonly checkpointId: number | undefined
+      readonly anew: boolean
+    }
   ): Effect.fn.Return<Checkpointing, unknown, Scope.Scope> {
-    const { built, checkpointId, host, plan, value } = options
+    const { anew, built, checkpointId, host, plan, value } = options
     const { streamId } = settings
     const store = yield* host.storeNamed(settings.store)
     const owned = yield* store.own(streamId)
     const stored = yield* store.checkpoints(streamId)
-    const last = yield* Effect.try({ try: () => newestReadable(streamId, stored, checkpointId, host.log), catch: (error) => error })
+    const newest = yield* Effect.try({ try: () => newestReadable(streamId, stored, checkpointId, host.log), catch: (error) => error })
+    const isForgotten = anew && newest?.record.status === "finished"
+    if (isForgotten) yield* owned.clear
+    const last = isForgotten ? undefined : newest
     const kept = (yield* owned.facts.all).get(streamFact)
     if (last !== undefined && kept !== undefined) {
       yield* Effect.try({

@@ -139,7 +139,7 @@ export class HostCore {
       source,
       supervisor: this.#services,
       fork: this.#runtime.fork,
-      newRun: () => this.#newRun("supervised", options.name),
+      newRun: ({ anew }) => this.#newRun("supervised", options.name, anew),
       forget: (run) => void this.#runs.delete(run.name)
     })
     this.#live.set(options.name, service)
@@ -228,11 +228,12 @@ export class HostCore {
     }
   }
 
-  #newRun(failures: PipelineOptions["failures"], service?: string): ProgramRun {
+  #newRun(failures: PipelineOptions["failures"], service?: string, anew = false): ProgramRun {
     if (this.#closed) throw new HostUnavailable("The host was stopped: nothing can be started on it.")
     const name = `${service ?? "program"}${service === undefined || this.#runs.has(service) ? `-${++this.#ordinal}` : ""}`
     const run = new ProgramRun({
       name,
+      anew,
       checkpointed: (streamId) => [...this.#runs.values()].map((other) => other.checkpointed(streamId)).find((stream) => stream !== undefined),
       runtime: this.#runtime,
       marketplace: this.marketplace,

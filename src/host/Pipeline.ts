@@ -64,6 +64,8 @@ export interface PipelineOptions {
   readonly ordinal: number
   /** Goes on with this checkpoint instead of the last one. */
   readonly checkpointId?: number | undefined
+  /** If its checkpoint says that it has ended, it begins anew instead of giving its result again. */
+  readonly anew?: boolean
   /** Called once the state of a checkpoint is back. */
   readonly onResumed?: StreamFunction | undefined
   readonly value: StreamValue
@@ -116,6 +118,7 @@ export class Pipeline extends StreamHandle {
   readonly #settings: CheckpointSettings | undefined
   readonly #checkpointId: number | undefined
   readonly #onResumed: StreamFunction | undefined
+  readonly #anew: boolean
   #checkpointing: Checkpointing | undefined
   /** What the run holds beside its actors, such as its part of a store. */
   readonly #scope = Scope.makeUnsafe()
@@ -134,6 +137,7 @@ export class Pipeline extends StreamHandle {
     this.#settings = checkpointSettings(this.built, options.ordinal)
     this.#checkpointId = options.checkpointId
     this.#onResumed = options.onResumed
+    this.#anew = options.anew ?? false
     this.#shutdown = shutdownOf(this.built.graph)
     this.plan = makePlan(options.id, this.built.graph, this.built.traitsOf, { mailboxBytes: runtime.memory.share })
     this.#parts = new Parts({ plan: this.plan, fork: runtime.fork })
@@ -380,11 +384,11 @@ export class Pipeline extends StreamHandle {
       if (this.status === "draining") for (const head of this.#heads) head.drain()
       // What keeps it from starting is what its life ends with, and is dealt with there.
       yield* Effect.ignore(pipelines.addChild(this.#child))
+      this.#parts.started()
     })
   }
 
   /** The pipeline's own supervisor, as a child of that of all pipelines. */
-      this.#parts.started()
   get #child(): ChildSpec {
     const spec = streamTree({
       id: this.id,
@@ -407,7 +411,7 @@ export class Pipeline extends StreamHandle {
     const { built, plan, value } = this
     const settings = this.#settings
     if (settings === undefined) return Effect.undefined
-    const opened = Checkpointing.open(settings, { host: this.#runtime, value, built, plan, checkpointId: this.#checkpointId })
+    const opened = Checkpointing.open(settings, { host: this.#runtime, value, built, plan, checkpointId: this.#checkpointId, anew: this.#anew })
     return Effect.tap(Scope.provide(opened, this.#scope), (checkpointing) => Effect.sync(() => (this.#checkpointing = checkpointing)))
   }
 

@@ -18,6 +18,8 @@ export interface ProgramRunOptions extends Pick<ProgramOptions, "marketplace" | 
   readonly globals: ReadonlyMap<string, unknown>
   readonly limits: EvaluationLimits
   readonly failures: PipelineOptions["failures"]
+  /** Streams whose checkpoint says that they have ended begin anew. */
+  readonly anew: boolean
   /** The stream that runs under an id of its checkpoints in any program of the host. */
   readonly checkpointed: (streamId: string) => Pipeline | undefined
 }
@@ -82,9 +84,9 @@ export class ProgramRun implements StreamStarter {
 
   #begin(value: StreamValue, { cold, ...resumed }: { readonly cold: boolean } & Pick<PipelineOptions, "checkpointId" | "onResumed">): Pipeline {
     if (this.#closed !== undefined) throw new HostUnavailable(`No stream can be started: the program ${this.#closed}.`)
-    const { failures, name, runtime } = this.#options
+    const { anew, failures, name, runtime } = this.#options
     const ordinal = ++this.#ordinal
-    const pipeline = new Pipeline(runtime, { id: ordinal === 1 ? name : `${name}-${ordinal}`, ordinal, value, failures, ...resumed })
+    const pipeline = new Pipeline(runtime, { id: ordinal === 1 ? name : `${name}-${ordinal}`, ordinal, value, failures, anew, ...resumed })
     this.#streams.checkRoom(value)
     for (const handle of this.#handlesIn(value)) handle.joinTo(pipeline)
     this.#streams.add(pipeline)

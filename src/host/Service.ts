@@ -14,7 +14,8 @@ export interface ServiceOptions extends SpawnOptions {
   /** The supervisor of all services: it restarts this one. */
   readonly supervisor: Supervisor
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
-  readonly newRun: () => ProgramRun
+  /** @param anew the life before ended well, so a stream whose checkpoint says that it has ended begins anew */
+  readonly newRun: (options: { readonly anew: boolean }) => ProgramRun
   /** The run has ended with all its streams. */
   readonly forget: (run: ProgramRun) => void
 }
@@ -30,6 +31,7 @@ export class Service extends StreamHandle {
   #settle!: { readonly resolve: (value: unknown) => void; readonly reject: (error: unknown) => void }
   #run: ProgramRun | undefined
   #lives = 0
+  #endedWell = false
   #value: unknown = null
   #status: HandleStatus = "created"
   #lastError: unknown
@@ -140,7 +142,8 @@ export class Service extends StreamHandle {
   /** One life: the program is evaluated, then its streams run to their end. */
   #live(ready: Effect.Effect<void>): Effect.Effect<unknown, unknown> {
     return Effect.suspend(() => {
-      const run = this.#options.newRun()
+      const run = this.#options.newRun({ anew: this.#endedWell })
+      this.#endedWell = false
       this.#run = run
       this.#lives++
       if (this.#status === "created") this.#status = "running"
@@ -157,7 +160,12 @@ export class Service extends StreamHandle {
             }
           }),
         catch: (error) => error
-      }).pipe(Effect.map((report) => (this.#value = report.value)))
+      }).pipe(
+        Effect.map((report) => {
+          this.#endedWell = true
+          this.#value = report.value
+        })
+      )
     })
   }
 
