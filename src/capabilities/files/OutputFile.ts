@@ -1,9 +1,10 @@
-import { createHash, randomBytes } from "node:crypto"
+import { createHash } from "node:crypto"
 import { constants } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import type { ByteSource } from "./ByteSource.ts"
 import { FileFailure } from "./errors.ts"
 import type { FileOperations } from "./FileOperations.ts"
+import { newPartName, partName, sweepParts } from "./PartFile.ts"
 
 export interface OutputFileOptions {
   readonly mode: "replace" | "append"
@@ -34,7 +35,6 @@ export interface OutputPosition {
 }
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
-const partName = /^\.[0-9a-f]{16}\.rtfs-part$/
 /** Of a checkpointed stream: 32 digits, so that nothing which sweeps up after dead processes takes it for theirs. */
 const durablePartName = /^\.[0-9a-f]{32}\.rtfs-part$/
 
@@ -129,7 +129,9 @@ export class OutputFile {
   /** Makes the output final: synced, under its name, and the name synced too. */
   commit(): Promise<void> {
     return this.#attempt(async (files) => {
-      const { fsync, recheck, target } = this.#options
+      const { durable, recheck, target } = this.#options
+      // The store will say that a checkpointed stream has ended: a power failure must not take the file back after that.
+      const fsync = this.#options.fsync || durable !== undefined
       if (fsync) await files.sync(this.#fd)
       await recheck()
       if (this.#isPart) await files.rename(this.#place, target)
@@ -196,7 +198,8 @@ interface Opened {
 const openPart = async (options: OutputFileOptions): Promise<Opened> => {
   const { durable, files, from, path, target } = options
   if (from === undefined) {
-    const place = join(dirname(target), durable === undefined ? `.${randomBytes(8).toString("hex")}.rtfs-part` : durablePart(target, durable.name))
+    if (durable === undefined) await sweepParts(target)
+    const place = join(dirname(target), durable === undefined ? newPartName(target) : durablePart(target, durable.name))
     // A durable one may be there from a process that died before its first checkpoint: nothing counts that is in it.
     const flags = durable === undefined ? O_EXCL : O_NONBLOCK
     const fd = await files.open(place, O_RDWR | O_CREAT | O_NOFOLLOW | flags, 0o666)
@@ -232,7 +235,7 @@ const openTarget = async ({ files, from, target }: OutputFileOptions): Promise<O
 }
 
 const prepare = async (options: OutputFileOptions, fd: number, place: string, created: boolean): Promise<OutputFile> => {
-  const { files, from, mode, path, target } = options
+  const { durable, files, from, mode, path, target } = options
   const stats = await files.stat(fd)
   if (!stats.isFile()) {
     throw new FileFailure({
@@ -243,6 +246,8 @@ const prepare = async (options: OutputFileOptions, fd: number, place: string, cr
     })
   }
   const output = new OutputFile(options, fd, place, created, mode === "replace" ? 0 : (from?.start ?? stats.size))
+  // Checkpoints count on it: syncing a file does not make its name outlive a power failure.
+  if (durable !== undefined && created) await syncFolder(files, dirname(place))
   const kept = mode === "replace" ? await permissionsOf(files, target) : undefined
   if (kept !== undefined) await files.chmod(fd, kept)
   if (from !== undefined) await output.cutBackTo(from)
