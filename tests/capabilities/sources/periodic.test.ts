@@ -4,6 +4,10 @@ import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import { describe, expect } from "vitest"
 import { Flow, StreamHost } from "rtfs-streams/effect"
+import type { AsyncSourceSpec } from "../../../src/actors/index.ts"
+import { asStream, decodeCall } from "../../../src/capabilities/index.ts"
+import { periodic } from "../../../src/capabilities/sources/periodic.ts"
+import { decodeValue, encodeValue } from "../../../src/serialization/index.ts"
 import { pass, settle } from "../timedHost.ts"
 
 const layer = StreamHost.layer({ print: () => {}, log: () => {} })
@@ -94,6 +98,19 @@ describe("stream.periodic", () => {
       ])
     })
   )
+
+  it.effect("CP-1: keeps its ticks when it goes on from a position: those since then are missed", () =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        yield* TestClock.setTime(5500)
+        const { value } = decodeCall(periodic, [{ interval: 1000, generator: (time: number, missed: number) => [time, missed], "max-ticks": 3 }], asStream)
+        const [spec] = value.capability.node(value.options, { single: false }) as [AsyncSourceSpec]
+        const source = yield* spec.open({ address: "/test", services: {} as never, position: decodeValue(encodeValue({ last: 1000, given: 2 })) })
+        expect(yield* source.read).toEqual({ items: [[5000, 3]] })
+        expect(source.position()).toEqual({ last: 5000, given: 3 })
+        expect(yield* source.read).toBe(null)
+      })
+    ))
 
   it.effect("goes on after one interval when the clock is set back", () =>
     Effect.gen(function* () {
