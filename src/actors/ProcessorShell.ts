@@ -181,7 +181,9 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
         isFailed = true
       }
     )
-    const wait = Effect.suspend(() => this.waitFor("idle", outcome))
+    // Who waits for its turn has work: that is no idleness.
+    const activity = this.chain.stages[this.chain.stoppedStage]?.apply?.waits === true ? "blocked" : "idle"
+    const wait = Effect.suspend(() => this.waitFor(activity, outcome))
     return Effect.flatMap(this.afterOutput(wait), () => (isFailed ? this.failedOn() : undefined) ?? Effect.void)
   }
 

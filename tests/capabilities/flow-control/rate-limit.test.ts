@@ -72,6 +72,19 @@ describe("stream.rate-limit in a host", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.effect("counts the time of a delay as blocked, and says how many items had to wait", () =>
+    Effect.gen(function*() {
+      const host = yield* StreamHost
+      const fiber = yield* Effect.forkChild(host.runFlow(Flow.from([1, 2, 3]).rateLimit(10, { burst: 1 }).forEach(() => {})))
+      yield* settle
+      const { streams } = (yield* host.inspect) as { readonly streams: ReadonlyArray<any> }
+      const { stages, timeShares } = streams[0].actors[0]
+      expect(timeShares.blocked).toBeGreaterThan(0)
+      expect(stages.find(({ capability }: any) => capability === "stream.rate-limit").counters).toEqual({ delayed: 1, "delayed-ms": 100 })
+      yield* pass(200, 50)
+      yield* Fiber.join(fiber)
+    }).pipe(Effect.provide(layer)))
+
   it.effect("keeps no host from ending while an item waits", () =>
     Effect.gen(function* () {
       const items = new Pushed<number>()
