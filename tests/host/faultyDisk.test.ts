@@ -103,7 +103,7 @@ const atEachOperation = async (
 
 describe.each(kinds)("the output of a checkpointed stream: $name", (kind) => {
   it.skipIf(kind.options.includes("fsync")).each(["once", "for good"] as const)(
-    "P3 is exact, or an error that says so, when an operation of the disk fails %s",
+    "CP-2 is exact, or an error that says so, when an operation of the disk fails %s",
     async (fault) => {
       await atEachOperation(kind, fault, async (machine, at, error) => {
         const why = `operation ${at} failed ${fault}: ${String(error)}`
@@ -116,7 +116,7 @@ describe.each(kinds)("the output of a checkpointed stream: $name", (kind) => {
     }
   )
 
-  it("P3 is exact after the power has failed at any operation, whatever the disk's cache kept of what was not synced", async () => {
+  it("CP-2 is exact after the power has failed at any operation, whatever the disk's cache kept of what was not synced", async () => {
     for (let seed = 1; seed <= seeds; seed++) {
       const random = randomOf(seed)
       await atEachOperation(kind, "power off", async (machine, at) => {
@@ -128,7 +128,7 @@ describe.each(kinds)("the output of a checkpointed stream: $name", (kind) => {
     }
   })
 
-  it("P3 is exact when the power fails right after it has ended", async () => {
+  it("CP-2 is exact when the power fails right after it has ended", async () => {
     for (let seed = 1; seed <= 10; seed++) {
       const machine = new Machine(kind)
       expect(await machine.run()).toBeUndefined()
