@@ -21,7 +21,7 @@ export interface DeadItem extends FailedItem {
 export interface ItemServices {
   /** An error as a function of the program sees it. */
   readonly errorValue: (error: unknown) => unknown
-  /** Completes when the item is kept for good. What it fails with is tried again, for as long as it takes. */
+  /** Completes when the item is kept for good. After a `StoreFailure` it is tried again, for as long as it takes. */
   readonly keep: (item: DeadItem) => Effect.Effect<void, unknown>
   /** Counts that outlive the process. Without them they live as long as the actor. */
   readonly attempts?: AttemptNotes

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import { defaultQueue, describe, type ItemPolicy, offer, retryDelayMs, type StreamFunction } from "../scheduler/index.ts"
 import { isKeyword, isPlainMap } from "../serialization/index.ts"
+import { StoreFailure } from "../state/index.ts"
 import type { DeadItem, ItemServices } from "./DeadItem.ts"
 import { RecoveryFailed } from "./errors.ts"
 import { type FailedItem, LastFailure } from "./LastFailure.ts"
@@ -197,13 +198,13 @@ export class ItemRecovery<Item extends Failed = Failed> {
   }
 
   /**
-   * Until it is done. A store that can't be written holds the stream up, for going on would lose the item; only a stream
-   * that another process has taken over must end.
+   * Until it is done. A store that can't be written holds the stream up, for going on would lose the item. What waiting can't
+   * mend ends the life: another process has the stream, or the store is full for good.
    */
   private persistently(what: string, effect: Effect.Effect<void, unknown> = Effect.void): Effect.Effect<void, unknown> {
     const attempt = (failures: number): Effect.Effect<void, unknown> =>
       Effect.catch(effect, (error) => {
-        if ((error as { readonly _tag?: string } | null)?._tag === "StreamFenced") return Effect.fail(error)
+        if (!(error instanceof StoreFailure)) return Effect.fail(error)
         this.waitsFor = `${what}: ${error instanceof Error ? error.message : String(error)}`
         const wait = Effect.flatMap(Random.next, (random) => Effect.sleep(retryDelayMs(storeBackoff, failures, random)))
         return Effect.andThen(

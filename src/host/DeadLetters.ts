@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { AttemptNotes, DeadItem, ItemServices } from "../actors/index.ts"
+import { BoundExceeded } from "../capabilities/index.ts"
 import { decodeValue, encodeValue } from "../serialization/index.ts"
 import type { OwnedStream, StateStore } from "../state/index.ts"
 import { encodeDeadLetter } from "./deadLetter.ts"
@@ -61,7 +62,8 @@ export class DeadLetters {
         Effect.gen({ self: this }, function*() {
           const time = yield* Clock.currentTimeMillis
           const store = yield* host.stateStore
-          yield* store.deadLetters.add([encodeDeadLetter(dead, { stream, run, time })])
+          const added = store.deadLetters.add([encodeDeadLetter(dead, { stream, run, time })])
+          yield* store.kind === "memory" ? Effect.mapError(added, (error) => full(dead.capability, error)) : added
           isDown = false
           this.add(dead)
         }).pipe(
@@ -78,6 +80,10 @@ export class DeadLetters {
     })
   }
 }
+
+/** Memory fails when it has no room for more, and no waiting makes any. */
+const full = (capability: string, { message }: Error): Error =>
+  new BoundExceeded(capability, "failed on an item, which can't become a dead letter", message)
 
 type Facts = Map<string, Uint8Array>
 
