@@ -18,6 +18,7 @@ import { fileRead } from "./files/file-read.ts"
 import { fileWrite } from "./files/file-write.ts"
 import { withCache } from "./optimization/with-cache.ts"
 import { distinct } from "./processing/distinct.ts"
+import { withMetrics } from "./observability/with-metrics.ts"
 import { filter } from "./processing/filter.ts"
 import { map } from "./processing/map.ts"
 import { withCircuitBreaker } from "./recovery/with-circuit-breaker.ts"
@@ -61,6 +62,7 @@ export const builtins: ReadonlyArray<Capability> = [
   producer,
   consumer,
   validateTypes,
+  withMetrics,
   withCheckpointing,
   resumeFromCheckpoint,
   schemaEvolution,

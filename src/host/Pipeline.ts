@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -30,6 +31,7 @@ import type { HostStores } from "./HostStores.ts"
 import type { MemoryBudget } from "./MemoryBudget.ts"
 import { observe } from "./observe.ts"
 import { type ItemCounts, noItems, type StreamReport } from "./Report.ts"
+import { StreamMetrics } from "./StreamMetrics.ts"
 import { killGraceMs, streamTree } from "./streamTree.ts"
 import { asProgramError, rootCause, toErrorValue } from "./rootCause.ts"
 import type { UndrainedFile } from "./UndrainedFile.ts"
@@ -120,6 +122,7 @@ export class Pipeline extends StreamHandle {
   readonly #onResumed: StreamFunction | undefined
   readonly #anew: boolean
   #checkpointing: Checkpointing | undefined
+  #metrics: StreamMetrics | undefined
   /** What the run holds beside its actors, such as its part of a store. */
   readonly #scope = Scope.makeUnsafe()
   /** Nothing is read before the first checkpoint is durable: without one there is nothing to go back to. */
@@ -313,9 +316,14 @@ export class Pipeline extends StreamHandle {
     if (await this.#runtime.promise(isSettledWithin(told, killGraceMs))) await told
   }
 
-  inspect(): StreamReport & { readonly deadLetters: ReadonlyArray<DeadLetter>; readonly actors: ReadonlyArray<unknown> } {
+  inspect(): StreamReport & { readonly deadLetters: ReadonlyArray<DeadLetter>; readonly actors: ReadonlyArray<unknown>; readonly metrics?: ReadonlyArray<unknown> } {
     if (this.#leader !== undefined) return this.#leader.inspect()
-    return { ...this.report(), deadLetters: [...this.#deadLetters.kept], actors: this.#actors.map((actor) => actor.inspect()) }
+    return {
+      ...this.report(),
+      deadLetters: [...this.#deadLetters.kept],
+      actors: this.#actors.map((actor) => actor.inspect()),
+      ...(this.#metrics === undefined ? {} : { metrics: this.#metrics.latest })
+    }
   }
 
   /** What became of its items. Once it has ended the numbers are final. */
@@ -369,6 +377,7 @@ export class Pipeline extends StreamHandle {
         spill,
         spillFor: (memory) => Scope.provide(this.#runtime.spillFor(memory), this.#scope),
         log: this.#runtime.log,
+        metrics: (this.#metrics = StreamMetrics.of(this.id, this.built, this.plan, { clock: yield* Clock.Clock, log: this.#runtime.log })),
         failures: this.#failures === "at-once" ? "end" : "restart",
         parts: this.#parts,
         items: yield* this.#deadLetters.services(checkpointing?.settings.streamId ?? this.id, this.#runtime, checkpointing?.facts),
@@ -376,6 +385,7 @@ export class Pipeline extends StreamHandle {
       })
       if (checkpointing !== undefined) yield* Effect.try({ try: () => checkpointing.adopt(actors), catch: (error) => error })
       this.#actors = actors
+      this.#metrics?.adopt(actors)
       if (this.isOver) return yield* Effect.promise(() => this.#release())
       const onResumed = last === undefined ? undefined : this.#onResumed
       if (onResumed !== undefined) yield* Effect.tryPromise({ try: () => observe(onResumed, null), catch: (error) => error })
@@ -394,6 +404,7 @@ export class Pipeline extends StreamHandle {
       id: this.id,
       actors: this.#actors,
       checkpointing: this.#checkpointing,
+      metrics: this.#metrics,
       isGated: () => this.#awaitsFirstCheckpoint,
       onFirstCheckpoint: () => {
         this.#awaitsFirstCheckpoint = false
@@ -439,6 +450,7 @@ export class Pipeline extends StreamHandle {
   async #conclude(exit: Exit.Exit<unknown, unknown>): Promise<void> {
     await this.#runtime.promise(Effect.flatMap(this.#parts.takeRest(), (actors) => this.#undrained.takeRest(actors)))
     this.#ended = this.#countItems(this.#isBeingSaved ? undefined : this.#undrained.count)
+    if (this.#metrics !== undefined) await this.#runtime.promise(this.#metrics.finish)
     try {
       await this.#concludeWith(exit)
     } finally {

@@ -18,6 +18,7 @@ import {
 import { type BuiltGraph, memoryOf, type MemoryOptions } from "../capabilities/index.ts"
 import type { Checkpointing } from "./Checkpointing.ts"
 import { observe } from "./observe.ts"
+import type { StreamMetrics } from "./StreamMetrics.ts"
 import type { Parts } from "./Parts.ts"
 import { frameLimits, type OffloadPool, type Plan, type PlannedActor, type PlannedEdge } from "../scheduler/index.ts"
 
@@ -29,6 +30,7 @@ export interface LaunchOptions {
   /** The same for one stream alone. */
   readonly spillFor: (memory: MemoryOptions) => Effect.Effect<SpillDirectory, unknown>
   readonly log: (line: string) => unknown
+  readonly metrics: StreamMetrics | undefined
   readonly failures: "restart" | "end"
   readonly items: ItemServices
   readonly checkpointing: Pick<Checkpointing, "forActor"> | undefined
@@ -110,17 +112,19 @@ const makeMailbox = (
   address: string,
   edges: ReadonlyArray<PlannedEdge>,
   observer: MailboxObserver | undefined,
-  { log, spill, spillFor }: LaunchOptions,
+  { log, metrics, spill, spillFor }: LaunchOptions,
   memory: MemoryOptions | undefined
 ) =>
   Effect.gen(function*() {
     const { bounds, overflow } = edges[0]!
     const { onBackpressure, onRelief } = observer ?? {}
+    const onWorkedOff = metrics?.workedOff(address)
     const options = {
       address,
       edges: edges.length,
       overflow,
       ...bounds,
+      ...(onWorkedOff === undefined ? {} : { onWorkedOff }),
       ...(onBackpressure === undefined ? {} : { onBackpressure: () => onBackpressure() }),
       ...(onRelief === undefined ? {} : { onRelief: () => onRelief() })
     }

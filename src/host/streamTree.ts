@@ -2,12 +2,14 @@ import * as Effect from "effect/Effect"
 import type { Actor } from "../actors/index.ts"
 import { type ChildExit, type ChildSpec, type Directive, Supervisor } from "../supervisors/index.ts"
 import type { Checkpointing } from "./Checkpointing.ts"
+import type { StreamMetrics } from "./StreamMetrics.ts"
 
 export interface StreamTreeOptions {
   readonly id: string
   /** In the order of the data. */
   readonly actors: ReadonlyArray<Actor>
   readonly checkpointing: Checkpointing | undefined
+  readonly metrics: StreamMetrics | undefined
   /** Whether the sources wait for the first checkpoint. */
   readonly isGated: () => boolean
   readonly onFirstCheckpoint: () => void
@@ -18,7 +20,7 @@ export interface StreamTreeOptions {
 export const killGraceMs = 750
 
 /** The supervisor of one stream: its actors, and the rounds of its checkpoints, as a child of whoever starts it. */
-export const streamTree = ({ actors, checkpointing, id, isGated, onExit, onFirstCheckpoint }: StreamTreeOptions): ChildSpec =>
+export const streamTree = ({ actors, checkpointing, id, isGated, metrics, onExit, onFirstCheckpoint }: StreamTreeOptions): ChildSpec =>
   Supervisor.asChild(
     {
       address: `/pipelines/${id}`,
@@ -27,6 +29,7 @@ export const streamTree = ({ actors, checkpointing, id, isGated, onExit, onFirst
       children: [
         // First, so that it is there as long as any actor is.
         ...(checkpointing === undefined ? [] : [roundsOf(checkpointing, isGated, onFirstCheckpoint)]),
+        ...(metrics?.children ?? []),
         // Sinks first: what is stopped in reverse order closes its sources before anything downstream.
         ...[...actors].reverse().map((actor) => childOf(actor, checkpointing))
       ],

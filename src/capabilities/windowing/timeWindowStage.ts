@@ -39,6 +39,8 @@ export const timeWindowStage = (
   counters: ({ windows }) => ({
     open: (windows as TimeWindows).size,
     items: (windows as TimeWindows).items,
+    // Before the first item there is none.
+    ...((windows as TimeWindows).watermark > -Infinity ? { watermark: (windows as TimeWindows).watermark } : {}),
     ...(windows as TimeWindows).counts
   }),
   bound: {
