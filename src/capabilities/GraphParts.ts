@@ -28,6 +28,8 @@ export interface Place {
   readonly entry?: { readonly of: SubStream; readonly node: string }
   /** What holds for the edge by which it takes from its entry. */
   readonly entrance?: Pick<NodeTraits, "detaches" | "buffer"> | undefined
+  /** No item may be left out here, whatever it is: somebody counts on it. */
+  readonly keepsAll?: boolean
 }
 
 export interface PartNode {

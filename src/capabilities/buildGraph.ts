@@ -72,11 +72,14 @@ export const buildGraph = (output: StreamValue): BuiltGraph => {
       throw new InvalidCall(capability.id, `would make a graph of more than ${mostNodes} nodes; a stream used twice counts twice.`)
     }
     const isEntrance = place.entry !== undefined && part.inputs.includes(place.entry.node)
-    const given = { ...(place.part === undefined ? {} : { part: place.part }), ...(isEntrance ? place.entrance : {}), ...part.traits }
+    const given = { ...(place.keepsAll === true ? { keepsAll: true } : {}), ...(place.part === undefined ? {} : { part: place.part }), ...(isEntrance ? place.entrance : {}), ...part.traits }
     const id = newId(value, part, built)
     const node = { id, capability: capability.id, options: part.options, inputs: part.inputs }
     const covering = (spec: NodeSpec) => covers.reduce((covered, cover) => cover.spec?.(covered, node) ?? covered, spec)
     const policy = forItems.reduce((covered, cover) => cover.policy?.(covered, node) ?? covered, part.onFailure ?? value.onFailure)
+    if (place.keepsAll === true && policy.then !== "fail") {
+      throw new InvalidCall(capability.id, `would leave out items that it fails on (:${policy.then}), but stands in a :stream.parallel that is :ordered.`)
+    }
     nodes.push({ ...node, onFailure: policy })
     built.set(id, { value, part, given, policy, specs: part.specs.map(covering) })
     return id

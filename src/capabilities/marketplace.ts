@@ -6,6 +6,7 @@ import type { Capability } from "./Capability.ts"
 import { branch } from "./composition/branch.ts"
 import { forEach } from "./composition/for-each.ts"
 import { merge } from "./composition/merge.ts"
+import { parallel } from "./composition/parallel.ts"
 import { pipeline } from "./composition/pipeline.ts"
 import { pipelineWithRecovery } from "./composition/pipeline-with-recovery.ts"
 import { preludeCapabilities } from "./control/prelude.ts"
@@ -17,8 +18,8 @@ import { gracefulShutdown } from "./recovery/graceful-shutdown.ts"
 import { fileRead } from "./files/file-read.ts"
 import { fileWrite } from "./files/file-write.ts"
 import { withCache } from "./optimization/with-cache.ts"
-import { distinct } from "./processing/distinct.ts"
 import { withMetrics } from "./observability/with-metrics.ts"
+import { distinct } from "./processing/distinct.ts"
 import { filter } from "./processing/filter.ts"
 import { map } from "./processing/map.ts"
 import { withCircuitBreaker } from "./recovery/with-circuit-breaker.ts"
@@ -61,22 +62,22 @@ export const builtins: ReadonlyArray<Capability> = [
   rateLimit,
   producer,
   consumer,
-  validateTypes,
   withMetrics,
+  validateTypes,
   withCheckpointing,
   resumeFromCheckpoint,
   schemaEvolution,
   withCache,
   pipeline,
+  branch,
+  merge,
+  parallel,
   pipelineWithRecovery,
   withDeadLetter,
   withCircuitBreaker,
   forEach,
-  branch,
-  merge,
   gracefulShutdown,
   memoryEfficient,
-  branch,
   create,
   awaitResult,
   status,

@@ -15,7 +15,7 @@ import {
   type StageSpec,
   type SyncSourceSpec
 } from "../actors/index.ts"
-import { type BuiltGraph, memoryOf, type MemoryOptions } from "../capabilities/index.ts"
+import { BoundExceeded, type BuiltGraph, memoryOf, type MemoryOptions } from "../capabilities/index.ts"
 import type { Checkpointing } from "./Checkpointing.ts"
 import { observe } from "./observe.ts"
 import type { StreamMetrics } from "./StreamMetrics.ts"
@@ -59,7 +59,7 @@ export const launchActors = (built: BuiltGraph, plan: Plan, options: LaunchOptio
 const definition = (
   built: BuiltGraph,
   plan: Plan,
-  { address, nodes, routes }: PlannedActor,
+  { address, keepsAll, nodes, routes }: PlannedActor,
   mailboxes: ReadonlyMap<string, Mailbox<ActorOrder>>,
   { checkpointing, failures, items, parts, pool, services }: LaunchOptions
 ) => {
@@ -99,7 +99,7 @@ const definition = (
       bytes: Math.min(frameLimits.bytes, ...out.map(({ bounds }) => bounds.frame?.bytes ?? frameLimits.bytes))
     },
     failures,
-    items,
+    items: keepsAll ? keepingNone(items) : items,
     ...(checkpointing === undefined ? {} : { checkpointing: checkpointing.forActor(address) })
   }
 }
@@ -138,3 +138,16 @@ const makeMailbox = (
       onSpillFailure: tell("What does not fit into memory is held up")
     })
   })
+
+/** The life that would go on without the item ends, and so in the end does the stream. */
+const keepingNone = (items: ItemServices): ItemServices => ({
+  ...items,
+  keep: ({ cause: error }) =>
+    Effect.fail(
+      new BoundExceeded(
+        "stream.parallel",
+        `can't leave out an item that a partition failed on again and again (${error instanceof Error ? error.message : String(error)}), and keep the order`,
+        "Let the function deal with such items, or leave :ordered out."
+      )
+    )
+})

@@ -16,6 +16,8 @@ export interface NodeTraits {
   readonly routes?: PlannedActor["routes"]
   /** The part of the graph that may fail alone, by name; nodes of different parts share no actor. */
   readonly part?: string
+  /** No item may be put aside, even if it ends its actor again and again. */
+  readonly keepsAll?: boolean
   /** When its sender gives it up and goes on without it; otherwise never. */
   readonly detaches?: PlannedEdge["detaches"]
   /** Its function may wait for something outside. */
@@ -56,6 +58,8 @@ export interface PlannedActor {
   readonly nodes: ReadonlyArray<string>
   /** Each of its items goes to one of its outputs, and with `-in-order` the last output is told to which; left out: to all. */
   readonly routes: "one" | "one-in-order" | undefined
+  /** No item may be put aside. */
+  readonly keepsAll: boolean
   /** The part of the graph that it belongs to, if that may fail alone. */
   readonly part: string | undefined
   readonly mayOffload: ReadonlyArray<string>
@@ -160,6 +164,7 @@ export const makePlan = (
       nodes: nodes.map((node) => node.id),
       routes: traitsOf(nodes.at(-1)!).routes,
       part: traitsOf(nodes[0]!).part,
+      keepsAll: nodes.some((node) => traitsOf(node).keepsAll === true),
       mayOffload: nodes.filter((node) => traitsOf(node).mayOffload === true).map((node) => node.id)
     })),
     edges,
