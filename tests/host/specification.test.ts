@@ -182,6 +182,38 @@ describe("the specification's calls", () => {
     expect(migrated.calls.filter(([name]) => name === "migrate-v1-to-v2")).toHaveLength(1)
   })
 
+  it("compute once for each key, and tell hits from misses", async () => {
+    const { calls } = await run(partWith(":stream.with-cache"), {
+      "input-stream": [{ id: 1 }, { id: 2 }, { id: 1, again: true }],
+      "expensive-computation": async (item: unknown) => (item as { id: number }).id * 10,
+      "use-cached-result": nothing,
+      "compute-and-cache": nothing
+    })
+    expect(calls).toEqual([
+      ["compute-and-cache", { id: 1 }],
+      ["expensive-computation", { id: 1 }],
+      ["compute-and-cache", { id: 2 }],
+      ["expensive-computation", { id: 2 }],
+      ["use-cached-result", 10]
+    ])
+  })
+
+  it("open a circuit when half of the calls fail", async () => {
+    const { calls, error } = await run(partWith(":stream.with-circuit-breaker"), {
+      stream: Flow.from(Array.from({ length: 20 }, (_, n) => n)).map(
+        (n) => {
+          if (n % 2 === 1) throw new Error("no")
+          return n
+        },
+        { onFailure: "skip" }
+      ),
+      "log-circuit-open": nothing,
+      "log-circuit-closed": nothing
+    })
+    expect(error).toBeUndefined()
+    expect(calls).toEqual([["log-circuit-open"]])
+  })
+
   it("build a pipeline of functions of the host, asynchronous ones among them, and hand over its result once", async () => {
     const block = specificationBlocks.find((text) => text.includes("create-data-pipeline"))!
     const { calls } = await run(block, {

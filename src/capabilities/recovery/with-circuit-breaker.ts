@@ -7,11 +7,14 @@ import type { BreakerSnapshot } from "./CircuitBreaker.ts"
 
 const id = "stream.with-circuit-breaker"
 
+const mostRemembered = 1_000_000
+
 export const withCircuitBreaker = defineCapability({
   id,
   summary: "Stops calling the functions of the stages above it for a while when too many of their calls fail.",
   spec: "§11 Stream Error Patterns",
   kind: "operator",
+  short: ["failure-threshold"],
   options: {
     "failure-threshold": defaulted(share, 0.5, "the share of failed calls at which it opens, 1 being all"),
     "recovery-timeout": defaulted(
@@ -53,7 +56,9 @@ export const withCircuitBreaker = defineCapability({
       ? "has :failure-threshold 0, at which it would open without a failure; give a share above 0."
       : options["minimum-calls"] > options.window
         ? `has :minimum-calls ${options["minimum-calls"]}, but a :window of ${options.window} calls only; it would never open.`
-        : undefined,
+        : options.window > mostRemembered
+          ? `has a :window of ${options.window} calls; at most ${mostRemembered} are remembered.`
+          : undefined,
   covers: (options) => {
     const calls = new CallBreaker({
       failureThreshold: options["failure-threshold"],
