@@ -57,6 +57,8 @@ export interface StageSpec {
    */
   readonly gathered?: (state: Readonly<Record<string, unknown>>) => ReadonlyArray<unknown>
   readonly counters?: (state: Readonly<Record<string, unknown>>) => Readonly<Record<string, number>>
+  /** Of a stage that holds items back to keep a rate: how long ago (ms) it last did, 0 while it does. That is no silence of its source. */
+  readonly sinceHeldBack?: () => number
   /** For a stage that needs something of the host: hands it over, once, before the stream runs. What it throws fails the stream. */
   readonly bind?: (services: StageServices) => void
   /** A sink's result once its input has ended, read from its state: what `stream.await` gives. */

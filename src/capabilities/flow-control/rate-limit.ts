@@ -69,11 +69,12 @@ interface Lease {
 }
 
 const limiting = (options: LimitOptions): StageSpec => {
-  const limit: Limit = { bucket: new TokenBucket(options), time: noTime }
+  const limit: Limit = { bucket: new TokenBucket(options), time: noTime, heldUntil: -Infinity }
   return {
     kind: "stage",
     capability,
     apply: { fn: paying(options, limit), args: ({ state, value }) => [value, state("lease")], waits: options.mode === "shape" },
+    sinceHeldBack: () => Math.max(0, limit.time.now() - limit.heldUntil),
     bind: ({ shared, time }) => {
       limit.time = time
       if (options.name !== undefined) limit.bucket = shared(capability, () => new SharedBuckets()).get(capability, options.name, options)
@@ -99,6 +100,8 @@ const limiting = (options: LimitOptions): StageSpec => {
 interface Limit {
   bucket: TokenBucket
   time: StreamTime
+  /** Until when an item of this stream was held back last. */
+  heldUntil: number
 }
 
 /** Without a host there is no time: only `explain` looks at such a stage. */
@@ -115,7 +118,7 @@ const paying = ({ burst, cost, mode, name, rate }: LimitOptions, limit: Limit): 
     }
     const wait = limit.bucket.take(tokens, now)
     if (wait <= 0) return undefined
-    lease.until = now + wait
+    lease.until = limit.heldUntil = now + wait
     lease.cost = tokens
     lease.delayed++
     lease.delayedMs += wait

@@ -6,6 +6,8 @@ export interface TimeSettings {
   readonly maxDelayMs: number
   /** After how long without an item the time goes on by the clock; `Infinity`: never. */
   readonly idleMs: number
+  /** Of the rate limits above: how long ago each held an item back. */
+  readonly heldBack?: ReadonlyArray<() => number>
 }
 
 /**
@@ -17,7 +19,8 @@ export interface TimeSettings {
  *
  * In event time it follows the newest item, `maxDelayMs` and one ms behind: items of the same ms may still come. Where
  * none comes for `idleMs`, it goes on with the clock. A look at the clock that comes later than it was asked for says that
- * the actor was blocked or busy, so nothing is known about its input: the silence is measured anew then.
+ * the actor was blocked or busy, so nothing is known about its input: the silence is measured anew then. Nor is it silence
+ * when a rate limit above holds items back.
  */
 export class StreamClock {
   readonly #settings: TimeSettings
@@ -58,6 +61,7 @@ export class StreamClock {
       this.#quietSince = now
       return
     }
+    for (const since of this.#settings.heldBack ?? []) this.#quietSince = Math.max(this.#quietSince, now - since())
     const quiet = now - this.#quietSince
     if (quiet >= this.#settings.idleMs) this.#rise(Math.floor(this.#newest - this.#settings.maxDelayMs - 1 + quiet))
   }

@@ -7,6 +7,7 @@ import { byteSize, count, defaulted, duration, fn, optional, required } from "..
 import { callWithMeter, ownFunction, whenSettled, wrapFunctions } from "../wrapFunction.ts"
 import { SessionResults } from "./SessionResults.ts"
 import { type GivenSession, Sessions, type SessionSettings } from "./Sessions.ts"
+import { noteLimitsAbove } from "./limitsAbove.ts"
 import { checkTimeOptions, defaultBounds, timeOptions, timeSettings, timestampOf } from "./timeOptions.ts"
 
 const capability = "stream.session-window"
@@ -33,6 +34,7 @@ export const sessionWindow = defineCapability({
     "on-session": optional(fn, "receives what is emitted for each session, and starts the stream")
   },
   check: checkTimeOptions,
+  covers: noteLimitsAbove,
   order:
     "Sessions end in the order of their times. Inside a session items stand in the order of their times, and of their coming where those are the same.",
   delivery:
@@ -47,16 +49,16 @@ export const sessionWindow = defineCapability({
   ],
   example: `(call :stream.await (call :stream.session-window [{:user "a" :at 1} {:user "a" :at 3} {:user "a" :at 90}]
   {:session-key :user :timeout 10 :timestamp-fn :at :processor (fn [session] (count (:items session))) :on-session (fn [n] n)}))`,
-  node: ({
-    "max-bytes": maxBytes,
-    "max-items": maxItems,
-    "max-keys": maxKeys,
-    "max-length": maxLength,
-    processor,
-    timeout,
-    ...options
-  }) => {
-    const settings = { gapMs: timeout, maxLengthMs: maxLength ?? Infinity, maxKeys, maxItems, maxBytes, ...timeSettings(options) }
+  node: (options) => {
+    const { processor } = options
+    const settings = {
+      gapMs: options.timeout,
+      maxLengthMs: options["max-length"] ?? Infinity,
+      maxKeys: options["max-keys"],
+      maxItems: options["max-items"],
+      maxBytes: options["max-bytes"],
+      ...timeSettings(options)
+    }
     const gathers = gathering(settings, options["session-key"], options["timestamp-fn"], options["on-late"])
     if (settings.latenessMs > 0) return [gathers, retracting(processor)]
     return processor === undefined ? gathers : [gathers, { kind: "stage", capability, apply: { fn: processor } }]

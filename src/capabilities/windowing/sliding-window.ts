@@ -1,6 +1,7 @@
 import type { StageSpec } from "../../actors/index.ts"
 import { defineCapability } from "../Capability.ts"
 import { byteSize, count, defaulted, duration, flag, fn, optional } from "../Option.ts"
+import { noteLimitsAbove } from "./limitsAbove.ts"
 import { checkTimeOptions, defaultBounds, timeOptions, timeSettings } from "./timeOptions.ts"
 import { timeWindowStage } from "./timeWindowStage.ts"
 
@@ -46,6 +47,7 @@ export const slidingWindow = defineCapability({
       ? undefined
       : `has :${timed} with :size. A window is counted (:size, :slide) or timed (:duration, :slide-duration).`
   },
+  covers: noteLimitsAbove,
   warnings: ({ duration: durationMs, size, slide, "slide-duration": slideMs }) => {
     if (size !== undefined && (slide ?? 1) > size) return [`skips ${slide! - size} of every ${slide} items: :slide is larger than :size`]
     if (durationMs !== undefined && slideMs! > durationMs)
@@ -62,13 +64,13 @@ export const slidingWindow = defineCapability({
     "The windows do not depend on how the items were cut into chunks or frames on their way."
   ],
   example: "(call :stream.await (call :stream.to-collection {:source (call :stream.sliding-window [1 2 3 4 5] {:size 3 :slide 2})}))",
-  node: ({ duration: durationMs, size, slide = 1, "slide-duration": slideMs, ...options }) =>
-    size === undefined
+  node: (options) =>
+    options.size === undefined
       ? timeWindowStage(
           {
             capability: "stream.sliding-window",
-            durationMs: durationMs!,
-            slideMs: slideMs!,
+            durationMs: options.duration!,
+            slideMs: options["slide-duration"]!,
             offsetMs: 0,
             maxItems: options["max-items"] ?? defaultBounds.maxItems,
             maxBytes: options["max-bytes"] ?? defaultBounds.maxBytes,
@@ -76,7 +78,7 @@ export const slidingWindow = defineCapability({
           },
           { timestampFn: options["timestamp-fn"], onLate: options["on-late"] }
         )
-      : countedWindows(size, slide, options["emit-partial"])
+      : countedWindows(options.size, options.slide ?? 1, options["emit-partial"])
 })
 
 const ofTimedWindows = [

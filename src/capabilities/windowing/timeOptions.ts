@@ -1,5 +1,6 @@
 import type { StreamFunction } from "../../scheduler/index.ts"
 import { InvalidResult } from "../errors.ts"
+import { limitsAbove } from "./limitsAbove.ts"
 import { byteSize, count, defaulted, duration, fn, milliseconds, optional, type OptionSpecs } from "../Option.ts"
 
 /** The options of operators that live by the time of items. */
@@ -55,7 +56,8 @@ export const timeSettings = (options: GivenTimeOptions) => ({
   time: options["timestamp-fn"] === undefined ? ("processing" as const) : ("event" as const),
   maxDelayMs: Math.ceil(options["max-delay"] ?? 0),
   latenessMs: Math.ceil(options["allowed-lateness"] ?? 0),
-  idleMs: options["idle-timeout"] ?? Infinity
+  idleMs: options["idle-timeout"] ?? Infinity,
+  heldBack: limitsAbove(options)
 })
 
 /** What a `:timestamp-fn` gave, in ms. */

@@ -73,9 +73,15 @@ describe("stream.rate-limit in a host", () => {
   )
 
   it.effect("counts the time of a delay as blocked, and says how many items had to wait", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const host = yield* StreamHost
-      const fiber = yield* Effect.forkChild(host.runFlow(Flow.from([1, 2, 3]).rateLimit(10, { burst: 1 }).forEach(() => {})))
+      const fiber = yield* Effect.forkChild(
+        host.runFlow(
+          Flow.from([1, 2, 3])
+            .rateLimit(10, { burst: 1 })
+            .forEach(() => {})
+        )
+      )
       yield* settle
       const { streams } = (yield* host.inspect) as { readonly streams: ReadonlyArray<any> }
       const { stages, timeShares } = streams[0].actors[0]
@@ -83,7 +89,31 @@ describe("stream.rate-limit in a host", () => {
       expect(stages.find(({ capability }: any) => capability === "stream.rate-limit").counters).toEqual({ delayed: 1, "delayed-ms": 100 })
       yield* pass(200, 50)
       yield* Fiber.join(fiber)
-    }).pipe(Effect.provide(layer)))
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("is not taken for silence of the source by a window after it", () =>
+    Effect.gen(function* () {
+      const host = yield* StreamHost
+      const windows: Array<ReadonlyArray<number>> = []
+      const late: Array<number> = []
+      const items = new Pushed<number>()
+      items.push(0, 1, 2, 3)
+      // Items come once a second, and time would go on with the clock after 300 ms.
+      const flow = Flow.from(items)
+        .rateLimit(1, { burst: 1 })
+        .window(2, { timestamp: (at) => at, idleTimeout: 300, onLate: (at) => late.push(at) })
+      yield* Effect.forkChild(host.runFlow(flow.forEach((window) => windows.push(window.items))))
+      yield* pass(3100, 50)
+      expect(late).toEqual([])
+      expect(windows).toEqual([[0, 1]])
+      yield* pass(300, 50)
+      expect(windows).toEqual([
+        [0, 1],
+        [2, 3]
+      ])
+    }).pipe(Effect.provide(layer))
+  )
 
   it.effect("keeps no host from ending while an item waits", () =>
     Effect.gen(function* () {
