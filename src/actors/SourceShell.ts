@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { UnencodableValue } from "../serialization/index.ts"
+import { decodeFrame, FrameEncoder, UnencodableValue } from "../serialization/index.ts"
 import type { ActorDefinition } from "./Actor.ts"
 import type { ActorFailure } from "./errors.ts"
 import { type Held, heldItems } from "./Leftovers.ts"
@@ -206,11 +206,18 @@ export class SourceShell extends Shell {
   }
 
   protected override held(): ReadonlyArray<Held> {
-    return [heldItems(1, this.batch !== undefined && "items" in this.batch ? this.batch.items.slice(this.next) : [])]
+    const { address, batch, next } = this
+    if (batch === undefined) return []
+    if ("items" in batch) return [heldItems(1, batch.items.slice(next))]
+    const count = batch.lineEnds.length - next
+    const lines = () => decodeFrame(new FrameEncoder({ stream: address }).encodeLines(batch, next, batch.lineEnds.length, 0))
+    return [{ node: 1, count, values: count === 0 ? () => [] : lines }]
   }
 
   protected override underWay(): number {
-    return this.batch !== undefined && "items" in this.batch ? this.batch.items.length - this.next : 0
+    const { batch, next } = this
+    if (batch === undefined) return 0
+    return ("items" in batch ? batch.items.length : batch.lineEnds.length) - next
   }
 
   result(): unknown {
