@@ -8,7 +8,7 @@ const clean = { lost: 0, doubled: 0, torn: 0, reordered: 0, wrongTotals: 0, fail
 // The same for all variants and as many kills as one likes: node tests/drivers/kill.ts
 describe("a program that is killed and started again until it has ended", () => {
   it("CP-2 has each line once, whole and in order, and exact totals", async () => {
-    const report = await killedRuns({ variant: "plain", kills: 3, lines: 30_000, seed: 11, intervalMs: 25 })
+    const report = await killedRuns({ variant: "totals", kills: 3, lines: 30_000, seed: 11, intervalMs: 25 })
     expect(report).toMatchObject({ ...clean, kills: 3 })
   }, 60_000)
 

@@ -1,6 +1,6 @@
 // Kills a program again and again, lets it go on, and looks at each line of what it has written.
 //
-//   node tests/drivers/kill.ts --rounds 100 --lines 1000000 --seed 1 [--variant plain,gzip,ndjson,append,batch,pool] [--interval 60]
+//   node tests/drivers/kill.ts --rounds 100 --lines 1000000 --seed 1 [--variant plain,gzip,ndjson,totals,append,batch,pool] [--interval 60]
 //
 // Prints a line for each variant, with the moments at which processes were killed, and a JSON summary. Exit status 1 where
 // anything is not as a run without kills would have it.

@@ -39,8 +39,6 @@ export interface KillReport extends LineCheck {
 
 /** At most so many kills in one run, so that each run comes to its end. */
 const killsOfOneRun = 60
-/** How long a process takes to start, to open its store and to go on, at most. */
-const startingMs = 600
 /** How long it then works before it is killed, at most. */
 const workingMs = 150
 
@@ -51,6 +49,8 @@ export const killedRuns = async ({ intervalMs, kills, lines, seed, variant: name
   const report = { lost: 0, doubled: 0, torn: 0, reordered: 0, wrongTotals: 0, runs: 0, kills: 0 }
   const counts: Record<Phase, number> = { "start-up": 0, recovery: 0, flowing: 0, ending: 0 }
   const failures: Array<string> = []
+  /** How long a process takes to start, to open its store and to go on. */
+  let startingMs = 500
   while (report.kills < kills || report.runs === 0) {
     const folder = mkdtempSync(join(tmpdir(), "rtfs-streams-kill-"))
     try {
@@ -59,7 +59,8 @@ export const killedRuns = async ({ intervalMs, kills, lines, seed, variant: name
       let outcome: Life
       do {
         const isKilled = report.kills < kills && report.kills < most
-        outcome = await life(folder, variant, isKilled ? planOf(random) : undefined)
+        outcome = await life(folder, variant, isKilled ? planOf(random, startingMs) : undefined)
+        startingMs = outcome.startingMs ?? startingMs
         if (outcome.killed === undefined) continue
         counts[outcome.killed]++
         report.kills++
@@ -83,6 +84,8 @@ export const killedRuns = async ({ intervalMs, kills, lines, seed, variant: name
 interface Life {
   /** Where it was killed; otherwise it ended by itself. */
   readonly killed: Phase | undefined
+  /** Until its output grew, if that was seen. */
+  readonly startingMs?: number | undefined
   readonly status: number | null
   readonly stdout: string
   readonly stderr: string
@@ -93,7 +96,7 @@ type KillPlan =
   | { readonly after: "start"; readonly ms: number }
   | { readonly after: "output has grown"; readonly ms: number; /** Also when it has its name. */ readonly atEnd: boolean }
 
-const planOf = (random: () => number): KillPlan =>
+const planOf = (random: () => number, startingMs: number): KillPlan =>
   random() < 0.27
     ? { after: "start", ms: random() * startingMs }
     : { after: "output has grown", ms: random() * workingMs, atEnd: random() < 0.5 }
@@ -123,25 +126,31 @@ const life = async (folder: string, variant: Variant, plan: KillPlan | undefined
   const closed = once(child, "close") as Promise<[number | null, string | null]>
   let hasEnded = false
   void closed.then(() => (hasEnded = true))
+  let startingMs: number | undefined
   if (plan !== undefined) {
-    await untilTime(plan, seen, () => hasEnded)
+    startingMs = await untilTime(plan, seen, () => hasEnded)
     if (!hasEnded) child.kill("SIGKILL")
   }
   const [status, signal] = await closed
-  return { killed: signal === "SIGKILL" ? seen.phase(child.pid!) : undefined, status, ...texts }
+  return { killed: signal === "SIGKILL" ? seen.phase(child.pid!) : undefined, startingMs, status, ...texts }
 }
 
-const untilTime = async (plan: KillPlan, seen: Sight, hasEnded: () => boolean): Promise<void> => {
+const untilTime = async (plan: KillPlan, seen: Sight, hasEnded: () => boolean): Promise<number | undefined> => {
   const begun = performance.now()
+  let startingMs: number | undefined
   let at = plan.after === "start" ? begun + plan.ms : Infinity
   while (!hasEnded() && performance.now() < at) {
     seen.look()
     if (plan.after === "output has grown") {
-      if (seen.hasGrown && at === Infinity) at = performance.now() + plan.ms
-      if (plan.atEnd && seen.hasItsName) return
+      if (seen.hasGrown && startingMs === undefined) {
+        startingMs = performance.now() - begun
+        at = begun + startingMs + plan.ms
+      }
+      if (plan.atEnd && seen.hasItsName) return startingMs
     }
     await sleep(1)
   }
+  return startingMs
 }
 
 /** What the files say of the process that works with them. */

@@ -34,6 +34,15 @@ const linesOfBatches = (bytes: Buffer): ReadonlyArray<string> =>
     return lines.reduce((total, line) => total + numberOf(line), 0) === sum ? lines : [...lines, "a wrong sum"]
   })
 
+/** A line with a wrong total counts as torn. */
+const linesWithTotals = (totals: ReadonlyArray<{ readonly line: string; readonly sum: number }>): ReadonlyArray<string> => {
+  let before = 0
+  return totals.map(({ line, sum }) => {
+    before += numberOf(line)
+    return sum === before ? line : "a wrong total"
+  })
+}
+
 const heading = "here before\nthe second of them\n"
 
 export const variants = {
@@ -44,6 +53,14 @@ export const variants = {
     stages: "(stream.map unique (fn [line] {:line line}))",
     options: ":format :ndjson",
     linesOf: (bytes) => textLines(bytes).map((text) => (JSON.parse(text) as { readonly line: string }).line)
+  },
+  totals: {
+    file: "totals.ndjson",
+    stages: `(call :stream.stateful unique
+      {:initial-state 0
+       :processor (fn [sum line] (let [next (+ sum (number-of line))] [next {:line line :sum next}]))})`,
+    options: ":format :ndjson",
+    linesOf: (bytes) => linesWithTotals(textLines(bytes).map((text) => JSON.parse(text) as { readonly line: string; readonly sum: number }))
   },
   append: {
     file: "copy.txt",

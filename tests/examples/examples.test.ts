@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync } from "node:fs"
 import { describe, expect, it, vi } from "vitest"
 import { StreamHost } from "rtfs-streams"
@@ -60,6 +61,16 @@ describe("the examples", () => {
   it("03 prints what its head says", async () => {
     const { printed, source } = await runProgram("examples/03-bird-strikes/bird-strikes.rtfs")
     expect(printed.map((line) => line.trim())).toEqual(promised(source, ";;").map((line) => line.trim()))
+  })
+
+  it("04 prints what its head says, over two kills", () => {
+    const path = "examples/04-survives-anything/survive.ts"
+    const { status, stderr, stdout } = spawnSync(process.execPath, [path], { encoding: "utf8" })
+    expect({ status, stderr, printed: stdout.trimEnd().split("\n") }).toEqual({
+      status: 0,
+      stderr: "",
+      printed: promised(readFileSync(path, "utf8"), "//")
+    })
   })
 
   it("none can do more than it says that it needs", async () => {
