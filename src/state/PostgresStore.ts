@@ -242,7 +242,7 @@ const readBytes = async (
   return bytes
 }
 
-const pieceBytes = 16 * 1024 * 1024
+const pieceBytes = 4 * 1024 * 1024
 
 const readFacts = async (
   { data, location, schema }: Pick<Postgres, "data" | "location" | "schema">,

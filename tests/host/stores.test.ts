@@ -48,16 +48,17 @@ describe("the stores of a host", () => {
   })
 
   it("can be opened after an attempt that failed", async () => {
-    const file = join(folder, "retried.db")
-    await withStores({ store: `sqlite:${file}` }, (first) =>
+    const options = { store: `sqlite:${join(folder, "retried.db")}` }
+    const scope = Scope.makeUnsafe()
+    const second = makeHostStores(options, scope)
+    await withStores(options, (first) =>
       Effect.gen(function*() {
         yield* first.stateStore
-        const scope = yield* Scope.make()
-        const second = makeHostStores({ store: `sqlite:${file}` }, scope)
         expect(yield* Effect.flip(second.stateStore)).toMatchObject({ _tag: "DataDirectoryInUse" })
       })
     )
-    expect(await kindOf({ store: `sqlite:${file}` }, "embedded")).toBe("sqlite")
+    expect((await Effect.runPromise(second.stateStore)).kind).toBe("sqlite")
+    await Effect.runPromise(Scope.close(scope, Exit.void))
   })
 
   it("names both the option and the variable where a server is not configured, and shows no URL", async () => {
