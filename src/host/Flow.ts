@@ -1,69 +1,10 @@
 import { asStream, decodeCall, isCollection, Marketplace, type StreamCapability } from "../capabilities/index.ts"
-import { type Keyword, keyword } from "../serialization/index.ts"
+import { keyword } from "../serialization/index.ts"
+import type { DeadLetterOptions } from "./FailureOptions.ts"
+import type { ConcurrencyOptions, FileReadOptions, FileWriteOptions, ItemError, ItemSchema, StageOptions } from "./FlowOptions.ts"
 import { bindFlowValue, flowValue } from "./flowValue.ts"
+import { branchMaps, type BranchOptions, type MergeOptions, ofStreams, type ParallelOptions } from "./PartOptions.ts"
 import type { EventTimeOptions, ItemSession, RateLimitOptions, Retraction, SessionWindowOptions, TimedWindow } from "./WindowOptions.ts"
-
-/** Options of an operator whose function may run several times at once or in the worker pool. */
-export interface ConcurrencyOptions {
-  /** How many calls may be under way at once; by default 1. */
-  readonly parallelism?: number
-  /** Whether the function runs in the worker pool. Only a function made by `moduleFunction` can move there. */
-  readonly offload?: "auto" | "always" | "never"
-}
-
-/** Options that every operator and sink has. */
-export interface StageOptions {
-  /** What happens when a function fails on an item; by default `fail`. */
-  readonly onFailure?: "fail" | "skip"
-  /** Puts a mailbox of this many items in front, instead of fusing. */
-  readonly bufferSize?: number
-  /** What that mailbox does when it is full; by default `backpressure`. */
-  readonly overflow?: "backpressure" | "drop-oldest" | "drop-newest" | "fail" | "spill"
-}
-
-export interface FileReadOptions {
-  readonly format?: "text" | "lines" | "ndjson" | "csv" | "json"
-  readonly encoding?: "utf8" | "utf16le" | "latin1" | "ascii" | "binary"
-  readonly compression?: "auto" | "none" | "gzip" | "zstd"
-  /** Bytes per text chunk. */
-  readonly chunkSize?: number | string
-  /** CSV: the separator, and whether the first row names the columns. */
-  readonly separator?: string
-  readonly header?: boolean
-  /** The most bytes that one record may take. */
-  readonly maxRecordSize?: number | string
-}
-
-export interface FileWriteOptions {
-  readonly format?: "text" | "lines" | "ndjson" | "csv" | "json"
-  readonly encoding?: "utf8" | "utf16le" | "latin1" | "ascii" | "binary"
-  readonly compression?: "none" | "gzip" | "zstd"
-  readonly mode?: "replace" | "append"
-}
-
-/** What an item must be: the name of a type, or a map of what is asked of it. */
-export type ItemSchema =
-  | string
-  | {
-    readonly type?: ItemSchema
-    /** Keys that a map must have. */
-    readonly required?: ReadonlyArray<string>
-    /** What the value of a key must be, where it is there. */
-    readonly properties?: Readonly<Record<string, ItemSchema>>
-    /** What each element of a vector must be. */
-    readonly items?: ItemSchema
-    readonly enum?: ReadonlyArray<unknown>
-  }
-
-/** One way in which an item is not what its schema asks for. */
-export interface ItemError {
-  /** Keys (as keywords) and indexes from the item to the part. */
-  readonly path: ReadonlyArray<Keyword | number>
-  readonly expected: Keyword | string
-  readonly actual: Keyword
-  readonly got: string
-  readonly message: string
-}
 
 const marketplace = new Marketplace()
 
@@ -90,6 +31,20 @@ export class Flow<Item> {
   /** The elements of a collection, or what an iterable gives, which is asked on demand: a generator may be endless. */
   static from<Item>(items: Iterable<Item> | AsyncIterable<Item>): Flow<Item> {
     return new Flow(isCollection(items) ? "stream.from-collection" : "stream.from-iterable", [items])
+  }
+
+  /** A stream that a program hands to a function of the host, to go on with. */
+  static of<Item = unknown>(stream: unknown): Flow<Item> {
+    const value = typeof stream === "object" && stream !== null ? (flowValue(stream) ?? asStream(stream)) : undefined
+    if (value === undefined) throw new TypeError("A stream of a program is expected, or a collection.")
+    const flow = Object.create(Flow.prototype) as Flow<Item>
+    bindFlowValue(flow, value)
+    return flow
+  }
+
+  /** One stream of several: in turn, by priority, or with fair shares. */
+  static merge<Item>(flows: ReadonlyArray<Flow<Item>>, options: MergeOptions = {}): Flow<Item> {
+    return new Flow("stream.merge", [{ streams: flows.map((flow) => flowValue(flow)), ...kebab(options) }])
   }
 
   /** What a function makes from a state: `[value, nextState]`, or `"done"` at the end. */
@@ -207,6 +162,14 @@ export class Flow<Item> {
   }
 
   /**
+   * The same items, but those that the stages above fail on become dead letters of the host's store: where `errorPredicate`
+   * holds (by default always) after `maxRetries` further tries, otherwise at once.
+   */
+  withDeadLetter(options: DeadLetterOptions = {}): Flow<Item> {
+    return this.#then("stream.with-dead-letter", kebab(options))
+  }
+
+  /**
    * The same items, but when too many calls of the functions above fail, none is called for a while: items wait, or fail
    * at once. A few calls then decide whether it goes on.
    */
@@ -300,6 +263,21 @@ export class Flow<Item> {
     return this.#then("stream.group-by", { "key-fn": key, ...kebab(options) })
   }
 
+  /** Shares the items out over partitions by key, each with a stream of its own, and gathers what these give. */
+  parallel<Out>(options: ParallelOptions<Item, Out> & { readonly combiner?: undefined }): Flow<Out>
+  /** The same, with one item at the end: what `combiner` makes of the results of the partitions, in their order. */
+  parallel<Out, Result>(
+    options: ParallelOptions<Item, Out> & { readonly combiner: (results: ReadonlyArray<any>) => Result | Promise<Result> }
+  ): Flow<Result>
+  parallel({ key, partition, processor, ...options }: ParallelOptions<Item, unknown>): Flow<unknown> {
+    return this.#then("stream.parallel", kebab({ keyFn: key, partitionFn: partition, processor: ofStreams(processor, Flow.of), ...options }))
+  }
+
+  /** A sink: every item goes to each branch, at the pace of the slowest. Its result is what each came to, by name. */
+  branch(branches: Readonly<Record<string, BranchOptions<Item>>>, options: StageOptions & { readonly isolate?: boolean } = {}): Flow<never> {
+    return this.#then("stream.branch", { branches: branchMaps(branches, Flow.of<Item>, kebab), ...kebab(options) })
+  }
+
   /** A sink: calls a function with each item, one after the other. Run it with `host.runFlow`. */
   forEach(callback: (item: Item) => unknown, options: StageOptions = {}): Flow<never> {
     return this.#then("stream.for-each", { callback, ...kebab(options) })
@@ -311,6 +289,34 @@ export class Flow<Item> {
    */
   consume(processor: (item: Item) => unknown, options: { readonly onBufferFull?: () => unknown } & StageOptions = {}): Flow<never> {
     return this.#then("stream.consumer", { processor, ...kebab(options) })
+  }
+
+  /** Reports at `interval` ms (by default 10,000) how the flow up to here does; see `stream.with-metrics` for what a report has. */
+  withMetrics(
+    options: {
+      readonly metricsName?: string
+      readonly collect?: { readonly [Part in "throughput" | "latency" | "errors" | "backpressure"]?: boolean }
+      readonly interval?: number
+      readonly onMetrics?: (report: Readonly<Record<string, unknown>>) => unknown
+    } = {}
+  ): Flow<Item> {
+    return this.#then("stream.with-metrics", kebab(options))
+  }
+
+  /** Shows a repeatable sample of the items that pass, in the host's log or to `logFn`, and never holds them up. */
+  debug(
+    options: {
+      readonly logLevel?: "debug" | "info" | "warn" | "error" | "off"
+      /** The share of items, from 0 to 1. */
+      readonly sampleRate?: number
+      readonly seed?: number
+      /** Keys whose values are not shown, or what makes of an item what may be shown. */
+      readonly redact?: ReadonlyArray<string> | ((item: Item) => unknown)
+      readonly logFn?: (event: { readonly item: unknown; readonly sequence: number; readonly node: string; readonly time: number }) => unknown
+      readonly maxPerSecond?: number
+    } = {}
+  ): Flow<Item> {
+    return this.#then("stream.debug", kebab(options))
   }
 
   /** A sink: writes the items to a file. Its result says how many items and bytes were written. */

@@ -7,7 +7,8 @@ import { check, type Diagnostic, expand, pureBuilder } from "../rtfs/index.ts"
 import { Supervisor } from "../supervisors/index.ts"
 import { handedTo } from "./AsyncIterableSink.ts"
 import type { CapabilityDescription } from "./CapabilityDescription.ts"
-import { type DeadLetterAccess, deadLetterAccess } from "./DeadLetterAccess.ts"
+import { accessDeadLetters } from "./accessDeadLetters.ts"
+import type { DeadLetterAccess } from "./DeadLetterAccess.ts"
 import { describeCapability } from "./describeCapability.ts"
 import { explainProgram } from "./explainProgram.ts"
 import { HostUnavailable, PermissionDenied, ProgramTimeout } from "./errors.ts"
@@ -161,7 +162,7 @@ export class HostCore {
   }
 
   get deadLetters(): DeadLetterAccess {
-    return deadLetterAccess(this.#runtime)
+    return accessDeadLetters(this.#runtime)
   }
 
   expand(source: string): string {

@@ -2,23 +2,7 @@ import type { DeadItem } from "../actors/index.ts"
 import { errorType, textLimit, toText } from "../rtfs/index.ts"
 import { decodeValue, encodeValue, UnencodableValue } from "../serialization/index.ts"
 import type { NewDeadLetter, StoredDeadLetter } from "../state/index.ts"
-
-/** An item that was given up on, as it stands in the store. */
-export interface StoredItem {
-  /** The item as it entered the failing stage; or, where it can't be encoded, how it prints. */
-  readonly item: { readonly value: unknown } | { readonly printed: string }
-  readonly error: { readonly name: string; readonly type: string; readonly message: string }
-  readonly stage: { readonly node: string; readonly capability: string; readonly actor: string }
-  readonly stream: string
-  readonly why: "policy" | "quarantine"
-  readonly attempts: number
-  /** Which of the items that entered the actor (of a stage in the middle: its island), from 1 on. */
-  readonly sequence: number
-  /** Milliseconds since 1970. */
-  readonly time: number
-  /** The state of the stage, of an item in quarantine, where it can be encoded. */
-  readonly state?: unknown
-}
+import type { StoredItem } from "./DeadLetterAccess.ts"
 
 export interface LetterHead {
   readonly stream: string

@@ -9,16 +9,10 @@ export type {
   ExplainedPipeline,
   Explanation
 } from "./Explanation.ts"
-export {
-  type ConcurrencyOptions,
-  FileFlow,
-  type FileReadOptions,
-  type FileWriteOptions,
-  Flow,
-  type ItemError,
-  type ItemSchema,
-  type StageOptions
-} from "./Flow.ts"
+export type { DeadLetterOptions, ItemFailureOptions } from "./FailureOptions.ts"
+export { FileFlow, Flow } from "./Flow.ts"
+export type { ConcurrencyOptions, FileReadOptions, FileWriteOptions, ItemError, ItemSchema, StageOptions } from "./FlowOptions.ts"
+export type { BranchOptions, MergeOptions, ParallelOptions } from "./PartOptions.ts"
 export type { Handle, HandleStatus } from "./Handle.ts"
 export {
   type EvaluationLimits,

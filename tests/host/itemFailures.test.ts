@@ -3,9 +3,10 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { describe, expect, it } from "vitest"
-import { type HostOptions, keyword } from "rtfs-streams"
+import { Flow, type HostOptions, keyword, StreamHost as Host } from "rtfs-streams"
 import { StreamHost } from "rtfs-streams/effect"
-import { decodeDeadLetter, type StoredItem } from "../../src/host/deadLetter.ts"
+import { decodeDeadLetter } from "../../src/host/deadLetter.ts"
+import type { StoredItem } from "../../src/host/DeadLetterAccess.ts"
 import { openStateStore, type StoredDeadLetter } from "../../src/state/index.ts"
 
 // What becomes of an item that fails: retries, dead letters, handlers. Waits are by a clock that the tests move.
@@ -193,6 +194,23 @@ describe(":stream.with-dead-letter", () => {
     )
     expect(error.message).toContain(":error-predicate failed itself")
     expect(error.message).toContain("no 1")
+  })
+
+  it("is a method of flows, and explain shows what it sets", async () => {
+    const host = await Host.start()
+    const flow = Flow.from([1, 2, 3])
+      .map((x) => failing({ 2: 9 })(x))
+      .withDeadLetter({ maxRetries: 0, deadLetterQueue: "q" })
+    expect((await host.runFlow(flow)).value).toEqual([1, 3])
+    expect(await host.deadLetters.queues()).toEqual([{ queue: "q", letters: 1 }])
+    expect(await host.deadLetters.list()).toMatchObject([{ id: 1, item: { value: 2 }, queue: "q" }])
+    const letters = []
+    for await (const { id } of host.deadLetters.each({ queue: "q" })) letters.push(id)
+    expect([letters, await host.deadLetters.remove({ ids: letters }), await host.deadLetters.remove({ queue: "q" })]).toEqual([[1], 1, 0])
+    const explained = await host.explain("(call :stream.with-dead-letter (call :stream.map [1] {:transform inc :max-retries 1}) {})")
+    const nodes = explained.pipelines.flatMap(({ actors }) => actors.flatMap((actor) => actor.nodes))
+    expect(nodes.map(({ onFailure }) => onFailure)).toContain('1 retry, then dead letter (queue "dead-letters") (:stream.with-dead-letter)')
+    await host.stop()
   })
 
   it("leaves the decision to the nearer one of two", async () => {
