@@ -14,6 +14,8 @@ export interface StreamServices {
 
 /** What a stage may be bound to, beside the services of sources and sinks. */
 export interface StageServices extends StreamServices {
+  /** Writes a line for whoever runs the host, which no program reads. */
+  readonly log: (line: string) => unknown
   /** For what has to wait for its time. */
   readonly time: StreamTime
   /** One value for all streams of the host, by name (the id of the capability that keeps it): made when it is first asked for. */

@@ -57,7 +57,7 @@ export interface StreamCapability extends Described {
   /** Consumes as soon as it is called, whatever callbacks it has. */
   readonly startsAtOnce: boolean
   /** Emits exactly one item, at the normal end: the result of the pipeline that it ends. Options can make the difference. */
-  readonly single: (options: Readonly<Record<string, unknown>>) => boolean
+  readonly single: (options: Readonly<Record<string, unknown>>, /** Whether its (first) input does. */ input: boolean) => boolean
   /** What is wrong with the options together, as `InvalidCall` says it: "has …". */
   readonly check: (options: Readonly<Record<string, unknown>>) => string | undefined
   /** What is allowed and may not be meant, for `explain`. */
@@ -175,7 +175,7 @@ interface StreamDefinition<Specs extends OptionSpecs> {
   readonly startsAtOnce?: boolean
   readonly check?: (options: OptionsOf<Specs>) => string | undefined
   readonly warnings?: (options: OptionsOf<Specs>) => ReadonlyArray<string>
-  readonly single?: (options: OptionsOf<Specs>) => boolean
+  readonly single?: (options: OptionsOf<Specs>, input: boolean) => boolean
   readonly options: Specs
   readonly effects?: ReadonlyArray<CapabilityEffect>
   readonly order: string

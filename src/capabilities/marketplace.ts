@@ -18,6 +18,7 @@ import { gracefulShutdown } from "./recovery/graceful-shutdown.ts"
 import { fileRead } from "./files/file-read.ts"
 import { fileWrite } from "./files/file-write.ts"
 import { withCache } from "./optimization/with-cache.ts"
+import { debug } from "./observability/debug.ts"
 import { withMetrics } from "./observability/with-metrics.ts"
 import { distinct } from "./processing/distinct.ts"
 import { filter } from "./processing/filter.ts"
@@ -63,6 +64,7 @@ export const builtins: ReadonlyArray<Capability> = [
   producer,
   consumer,
   withMetrics,
+  debug,
   validateTypes,
   withCheckpointing,
   resumeFromCheckpoint,

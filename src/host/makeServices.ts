@@ -45,6 +45,7 @@ export const makeServices = Effect.fnUntraced(function*(
     services: {
       files,
       print: options.print ?? ((line) => process.stdout.write(`${line}\n`)),
+      log: options.log ?? ((line) => process.stderr.write(`${line}\n`)),
       time: {
         now: () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6,
         // In the host's scope, so that a wait which nobody needs any more keeps no process alive.

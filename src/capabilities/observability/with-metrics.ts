@@ -15,6 +15,7 @@ export const withMetrics = defineCapability({
   summary: "Reports at intervals how the part of the pipeline above it does: throughput, latency, errors, backpressure.",
   spec: "§9 Stream Metrics",
   kind: "operator",
+  single: (_, input) => input,
   options: {
     "metrics-name": optional(text, "stands in each report; by default the id of the node"),
     collect: optional(collected, "what reports have; by default everything. What is left out of the map is collected, too"),
