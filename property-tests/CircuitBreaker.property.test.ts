@@ -34,7 +34,7 @@ const steps = fc.array(
     { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.constantFrom(1, 5, 10, 40, 400) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("restore" as const) }) }
   ),
-  { maxLength: 120 }
+  { maxLength: 120, size: "max" }
 )
 
 const allowed = new Set(["closed open", "open half-open", "half-open closed", "half-open open"])
@@ -112,7 +112,7 @@ describe("stream.with-circuit-breaker", () => {
   it("CB-3: whatever fails, and whenever, no call is made while it is open, and each item comes out or is counted", () =>
     fc.assert(
       fc.asyncProperty(
-        fc.array(fc.constantFrom("passes", "fails", "fails later", "passes later"), { minLength: 1, maxLength: 25 }),
+        fc.array(fc.constantFrom("passes", "fails", "fails later", "passes later"), { minLength: 1, maxLength: 25, size: "max" }),
         fc.integer({ min: 1, max: 3 }),
         fc.constantFrom("wait" as const, "fail" as const),
         (made, parallelism, whenOpen) =>

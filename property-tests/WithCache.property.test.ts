@@ -19,7 +19,8 @@ const limits = fc.record({
 })
 
 const steps = fc.array(fc.record({ key: fc.nat(5), later: fc.nat(6), length: fc.constantFrom(1, 5, 30), fails: fc.boolean() }), {
-  maxLength: 60
+  maxLength: 60,
+  size: "max"
 })
 
 const unused = { jitter: 0, earlyRefresh: 0, mostRefreshes: 1, shares: true }
@@ -64,7 +65,7 @@ describe("stream.with-cache", () => {
   it("CA-1: whatever goes on at once, one computation for a key at a time, and all who waited get what it gave", () =>
     fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ key: fc.nat(3), fails: fc.boolean(), turns: fc.nat(3) }), { maxLength: 25 }),
+        fc.array(fc.record({ key: fc.nat(3), fails: fc.boolean(), turns: fc.nat(3) }), { maxLength: 25, size: "max" }),
         fc.integer({ min: 1, max: 5 }),
         fc.boolean(),
         async (items, parallelism, isBounded) => {
