@@ -1,4 +1,4 @@
-import { asStream, decodeCall, isCollection, Marketplace, type StreamCapability } from "../capabilities/index.ts"
+import { asStream, decodeCall, isCollection, Marketplace, type StreamCapability, type StreamValue } from "../capabilities/index.ts"
 import { keyword } from "../serialization/index.ts"
 import type { DeadLetterOptions } from "./FailureOptions.ts"
 import type { ConcurrencyOptions, FileReadOptions, FileWriteOptions, ItemError, ItemSchema, StageOptions } from "./FlowOptions.ts"
@@ -7,6 +7,9 @@ import { branchMaps, type BranchOptions, type MergeOptions, ofStreams, type Para
 import type { EventTimeOptions, ItemSession, RateLimitOptions, Retraction, SessionWindowOptions, TimedWindow } from "./WindowOptions.ts"
 
 const marketplace = new Marketplace()
+
+/** In place of an id: the one argument is the stream. */
+const itself = ""
 
 /**
  * A stream, built in TypeScript: the same graph that a program makes with `(call :stream.…)`.
@@ -25,7 +28,8 @@ export class Flow<Item> {
 
   /** Any capability by its id and arguments, as a program would call it; the methods are this with types. */
   constructor(capability: string, args: ReadonlyArray<unknown>) {
-    bindFlowValue(this, decodeCall(marketplace.get(capability) as StreamCapability, args, asStream).value)
+    const isThere = capability === itself
+    bindFlowValue(this, isThere ? (args[0] as StreamValue) : decodeCall(marketplace.get(capability) as StreamCapability, args, asStream).value)
   }
 
   /** The elements of a collection, or what an iterable gives, which is asked on demand: a generator may be endless. */
@@ -37,9 +41,7 @@ export class Flow<Item> {
   static of<Item = unknown>(stream: unknown): Flow<Item> {
     const value = typeof stream === "object" && stream !== null ? (flowValue(stream) ?? asStream(stream)) : undefined
     if (value === undefined) throw new TypeError("A stream of a program is expected, or a collection.")
-    const flow = Object.create(Flow.prototype) as Flow<Item>
-    bindFlowValue(flow, value)
-    return flow
+    return new Flow(itself, [value])
   }
 
   /** One stream of several: in turn, by priority, or with fair shares. */
@@ -270,12 +272,12 @@ export class Flow<Item> {
     options: ParallelOptions<Item, Out> & { readonly combiner: (results: ReadonlyArray<any>) => Result | Promise<Result> }
   ): Flow<Result>
   parallel({ key, partition, processor, ...options }: ParallelOptions<Item, unknown>): Flow<unknown> {
-    return this.#then("stream.parallel", kebab({ keyFn: key, partitionFn: partition, processor: ofStreams(processor, Flow.of), ...options }))
+    return this.#then("stream.parallel", kebab({ keyFn: key, partitionFn: partition, processor: ofStreams(processor, (stream) => Flow.of(stream)), ...options }))
   }
 
   /** A sink: every item goes to each branch, at the pace of the slowest. Its result is what each came to, by name. */
   branch(branches: Readonly<Record<string, BranchOptions<Item>>>, options: StageOptions & { readonly isolate?: boolean } = {}): Flow<never> {
-    return this.#then("stream.branch", { branches: branchMaps(branches, Flow.of<Item>, kebab), ...kebab(options) })
+    return this.#then("stream.branch", { branches: branchMaps(branches, (stream) => Flow.of(stream), kebab), ...kebab(options) })
   }
 
   /** A sink: calls a function with each item, one after the other. Run it with `host.runFlow`. */

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest"
-import { StreamHost } from "rtfs-streams"
+import { Flow, StreamHost } from "rtfs-streams"
 
 const hosts: Array<StreamHost> = []
 afterEach(async () => {
@@ -151,5 +151,25 @@ describe("stream.parallel", () => {
       ["map-2", "parallel-gather", "parallel-gather puts the partitions in order"],
       ["from-collection", "parallel-gather", "parallel-gather puts the partitions in order"]
     ])
+  })
+})
+
+describe("the same in TypeScript", () => {
+  it("merges, branches and partitions flows", async () => {
+    const host = await start()
+    const merged = Flow.merge([Flow.from([1, 2]), Flow.from([10])], { strategy: "priority", aging: "never", priorities: [2, 1] })
+    expect((await host.runFlow(merged)).value).toEqual([10, 1, 2])
+    const sums = Flow.from(numbers(10)).parallel({
+      parallelism: 2,
+      partition: (n) => n % 2,
+      processor: (part) => part.reduce(0, (sum, n) => sum + n),
+      combiner: (results) => results
+    })
+    expect((await host.runFlow(sums)).value).toEqual([[20, 25]])
+    const ordered = Flow.from(numbers(100)).parallel({ parallelism: 3, key: (n) => n, ordered: true, processor: (part) => part.map((n) => n + 1) })
+    expect((await host.runFlow(ordered)).value).toEqual(numbers(100).map((n) => n + 1))
+    const branched = Flow.from(numbers(4)).branch({ each: { processor: () => {} }, even: { pipeline: (s) => s.filter((n) => n % 2 === 0), bufferSize: 2 } })
+    expect((await host.runFlow(branched)).value).toEqual({ each: 4, even: [0, 2] })
+    expect(() => Flow.of(7)).toThrow("A stream of a program is expected")
   })
 })

@@ -241,4 +241,34 @@ describe("the specification's calls", () => {
     expect(error).toBeUndefined()
     expect(taken).toEqual([0, 1, 2, 3, 4])
   })
+
+  it("branch: every item to each processor, and one word at the end", async () => {
+    const { calls, error } = await run(partWith(":stream.branch"), { "input-stream": ["a", "b"], "send-to-analytics": nothing, "store-for-later": async () => {} })
+    expect(error).toBeUndefined()
+    for (const name of ["send-to-analytics", "store-for-later"]) expect(calls.filter((call) => call[0] === name)).toEqual([[name, "a"], [name, "b"]])
+    expect(calls.filter(([name]) => name === "println")).toEqual([["println", "All branches complete"]])
+    expect(calls.at(-1)![0]).toBe("println")
+  })
+
+  it("merge three streams in turn", async () => {
+    const { calls } = await run(partWith(":stream.merge"), { stream1: [1, 2, 3], stream2: [10, 20], stream3: [100], "process-merged-item": nothing })
+    expect(calls.map(([, item]) => item)).toEqual([1, 10, 100, 2, 20, 3])
+  })
+
+  it("process partitions of their own, as streams of the program or of the host, and combine what they give", async () => {
+    const items = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((id) => ({ id }))
+    const combined: Array<unknown> = []
+    const block = partWith(":stream.parallel").replace("(call :stream.parallel", "(call :stream.await (call :stream.parallel").concat(")")
+    const combine = (results: unknown) => void combined.push(results)
+    const ofHost = (partition: unknown) => Flow.of<{ id: number }>(partition).map(({ id }) => id)
+    await run(block, { "input-stream": items, "process-partition": ofHost, "combine-partition-results": combine })
+    await run(`(defn process-partition [s] (stream.reduce s (fn [sum item] (+ sum (:id item))) 0)) ${block}`, {
+      "input-stream": items,
+      "combine-partition-results": combine
+    })
+    expect(combined).toEqual([
+      [[0, 4, 8], [1, 5], [2, 6], [3, 7]],
+      [12, 6, 8, 10]
+    ])
+  })
 })
