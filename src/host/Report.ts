@@ -22,8 +22,8 @@ export interface ItemCounts {
   /** Items that were given up on and stored: as a `dead-letter` policy says, or because they ended their actor again and again. */
   readonly deadLettered: number
   /**
-   * Items that were accepted and had not been worked off when the stream ended: what failed or was cancelled among them.
-   * What an operator had gathered by then (a part of a batch, a reduction) counts as processed.
+   * Items that were accepted and had not been worked off when the stream ended: what failed or was cancelled among them, and
+   * what a batch had gathered. What other operators had gathered by then (a window, a reduction) counts as processed.
    */
   readonly undrained: number
 }

@@ -51,7 +51,10 @@ export const boundMemory = (
     const states = nodes.reduce((total, other) => total + (addresses.has(addressOf(other.id)) ? (traitsOf(other).state.bytes ?? 0) : 0), 0)
     const spilling: PlannedEdge = { ...own, overflow: memory.spills ? "spill" : own.overflow }
     const room = Math.max(0, Math.min(memory.bytes - states, Math.max(mailboxBytes, least(spilling) + before.length * 2 * frameBytes)))
-    const smaller = new Map(before.map((edge) => [edge, smallerBounds(edge.bounds, Math.max(least(edge), Math.floor(room / 2 / before.length)), frameBytes)]))
+    const forOthers = Math.max(0, Math.min(room / 2, room - least(spilling)))
+    const smaller = new Map(
+      before.map((edge) => [edge, smallerBounds(edge.bounds, Math.max(least(edge), Math.floor(forOthers / before.length)), frameBytes)])
+    )
     bounded = bounded.map((edge) => (smaller.has(edge) ? { ...edge, bounds: smaller.get(edge)! } : edge))
     const left = room - [...smaller.values()].reduce((total, { maxBytes }) => total + maxBytes, 0)
     const its = { ...spilling, bounds: wideBounds(Math.max(least(spilling), left), frameBytes) }
@@ -69,11 +72,17 @@ const reaches = (edges: ReadonlyArray<PlannedEdge>, from: string, to: string): b
 /** The same, with at most so many bytes. */
 const smallerBounds = (bounds: MailboxBounds, bytes: number, frameBytes: number): MailboxBounds => {
   if (bounds.maxBytes <= bytes) return bounds
-  const maxFrames = Math.max(2, Math.min(bounds.maxFrames, Math.floor(bytes / frameBytes)))
-  const highWaterMark = Math.min(bounds.highWaterMark, maxFrames)
   // Levels in items are an order of the program, and there are as many frames as it may take.
   if (bounds.marksIn === "items") return { ...bounds, maxBytes: bytes }
-  return { ...bounds, maxFrames, maxBytes: bytes, highWaterMark, lowWaterMark: Math.min(bounds.lowWaterMark, Math.floor(highWaterMark / 2)) }
+  const maxFrames = Math.max(2, Math.min(bounds.maxFrames, Math.floor(bytes / frameBytes)))
+  const highWaterMark = Math.min(bounds.highWaterMark, maxFrames)
+  return {
+    ...bounds,
+    maxFrames,
+    maxBytes: bytes,
+    highWaterMark,
+    lowWaterMark: Math.min(bounds.lowWaterMark, Math.floor(highWaterMark / 2))
+  }
 }
 
 /** Only the bytes bound: a stream that sends many small frames may use them, too. */
