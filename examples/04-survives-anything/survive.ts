@@ -21,7 +21,6 @@ const input = "node_modules/vega-datasets/data"
 
 const program = ["src/cli/main.ts", "run", "examples/04-survives-anything/running-delays.rtfs"]
 const command = [...program, "--data-dir", dataDir, "--allow-read", input, "--allow-write", "out"]
-]
 
 /** Until the output is complete, its lines are in a part file beside it. */
 const written = (): number =>
