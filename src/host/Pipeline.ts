@@ -110,7 +110,7 @@ export class Pipeline extends StreamHandle {
   #terminated: Promise<void> | undefined
   readonly #shutdown: ShutdownPolicy | undefined
   readonly #undrained: UndrainedItems
-  #stopping: Promise<void> | undefined
+  #isStopping = false
   /** It is to stop at once, and that is no failure. */
   #isHalted = false
   #isDown = false
@@ -237,7 +237,7 @@ export class Pipeline extends StreamHandle {
     if (!this.isOver && !this.isStarted) return this.#end("stopped", null)
     if (this.isOver) return this.#terminated
     const within = Math.min(timeoutMs, this.#shutdown?.timeoutMs ?? Infinity)
-    this.#stopping ??= this.#beginToStop(within)
+    if (!this.#isStopping) this.#beginToStop(within).catch((error: unknown) => this.#fail(error))
     // What is saved in a checkpoint keeps the time itself.
     const slack = this.#strategy === "checkpoint-and-stop" ? 3 * killGraceMs : 0
     if (!(await this.#runtime.promise(isSettledWithin(this.result, within + slack)))) await this.cancel({ withinMs: 0 })
@@ -251,6 +251,7 @@ export class Pipeline extends StreamHandle {
   }
 
   async #beginToStop(timeoutMs: number): Promise<void> {
+    this.#isStopping = true
     this.#life.send({ type: "drain" })
     switch (this.#strategy) {
       case "immediate":
