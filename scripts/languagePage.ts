@@ -58,7 +58,7 @@ behind the parameters for the result: \`(defn f [x :int] :string (str x))\`.
 
 Schemas of capabilities such as \`stream.validate-types\` may also be written as maps:
 \`{:type :map :required [:id] :properties {:id {:type :integer} :tags {:type :vector :items {:type :string}}}}\`. What does not
-fit is told completely, as a vector of \`{:path :expected :actual :message}\`.`
+fit is told completely, as a vector of \`{:path :expected :actual :got :message}\`.`
 }
 
 const entryLines = ({ errors, examples, name, signature, summary }: DocumentationEntry): ReadonlyArray<string> => [
