@@ -270,3 +270,37 @@ describe(":stream.pipeline-with-recovery", () => {
     expect(result.value).toEqual([10, 30])
   })
 })
+
+describe("a stream with checkpoints", () => {
+  it("DL-5 goes on counting the tries of an item, and stores its letter once, in the process that resumes it", async () => {
+    const store = "memory:item-failures-resumed"
+    const calls: Array<unknown> = []
+    const f = (item: number) => {
+      calls.push(item)
+      if (item === 3) throw new Error("poison")
+      return item
+    }
+    const source = collect(`(call :stream.with-checkpointing
+      (call :stream.map [1 2 3 4] {:transform f :max-retries 3 :retry-backoff 1000 :on-failure :dead-letter})
+      {:stream-id "orders" :checkpoint-interval 100})`)
+    // A process that ends while the item waits for its third try.
+    await Effect.gen(function* () {
+      const host = yield* StreamHost
+      const context = yield* Effect.context<never>()
+      Effect.runPromiseWith(context)(host.run(source)).catch(() => {})
+      for (let round = 0; calls.filter((item) => item === 3).length < 2 && round < 5000; round++) {
+        yield* Effect.promise(() => nextTurn())
+        yield* TestClock.adjust(20)
+      }
+    }).pipe(Effect.provide(StreamHost.layer({ store, bindings: { f } })), Effect.provide(TestClock.layer()), Effect.runPromise)
+    expect(calls.filter((item) => item === 3)).toHaveLength(2)
+    const { letters, result } = await run(source, f, { store })
+    expect(result.value).toEqual([1, 2, 4])
+    // One failure of the first process was noted before its second try; that try is not, since nothing came after it.
+    const tries = calls.filter((item) => item === 3).length
+    expect([5, 4]).toContain(tries)
+    expect(letters).toMatchObject([{ item: { value: 3 }, attempts: 4, stream: "orders", sequence: 3 }])
+    const again = await run(source, f, { store })
+    expect([again.result.value, again.letters.length]).toEqual([[1, 2, 4], 1])
+  })
+})
