@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { afterAll, describe, expect, it } from "vitest"
-import type { Handle, HostOptions, ItemCounts } from "rtfs-streams"
+import { type Handle, type HostOptions, type ItemCounts, StreamHost as RealHost } from "rtfs-streams"
 import { StreamHost } from "rtfs-streams/effect"
 
 // How a stream is brought down, by a clock that the tests move.
@@ -336,5 +336,18 @@ describe("a stream that is killed", () => {
         expect(seen.length).toBeLessThanOrEqual(report.processed)
       })
     )
+  })
+})
+
+describe("a worker thread in an endless loop", () => {
+  it("SD-3: does not keep the host from stopping, by the system's own clock", async () => {
+    const host = await RealHost.start({ limits: { fuel: 1e15, timeMs: 1e9 } })
+    const handle = (await host.eval(
+      "(call :stream.for-each (call :stream.map [1 2 3 4] {:transform (fn [x] (loop [n x] (recur (inc n)))) :offload :always}) {:callback identity})"
+    )) as Held
+    while (handle.report().accepted === 0) await nextTurn()
+    await host.stop({ timeout: 100 })
+    expect(handle.status).toBe("cancelled")
+    expect(handle.report()).toMatchObject({ accepted: 4, processed: 0, undrained: 4 })
   })
 })
