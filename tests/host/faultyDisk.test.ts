@@ -1,30 +1,17 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { setImmediate } from "node:timers/promises"
 import { afterAll, describe, expect, it } from "vitest"
 import { StreamHost } from "rtfs-streams"
 import { type Fault, ModelFiles, withModelFiles } from "../drivers/ModelFiles.ts"
 import { randomOf } from "../drivers/numberedLines.ts"
+import { numbersBindings, numbersExpected, numbersProgram } from "../drivers/numbersProgram.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "rtfs-streams-faulty-"))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const items = 240
 /** `FC_RUNS=30` looks longer. */
 const seeds = Number(process.env["FC_RUNS"] ?? 2)
-
-const program = (options: string) => `
-(call :stream.await
-  (call :stream.file.write "${folder}/out.txt"
-    {:data-source (call :stream.map
-                    (call :stream.with-checkpointing
-                      (call :stream.generate {:initial-state 0 :generator (fn [n] (if (< n ${items}) [n (inc n)] :done))})
-                      {:stream-id "numbers" :every-n-items 30 :checkpoint-interval 60000})
-                    {:transform text-of})
-     :format :lines ${options}}))`
-
-const expected = Array.from({ length: items }, (_, n) => `number ${n}\n`).join("")
 
 interface Kind {
   readonly name: string
@@ -37,12 +24,6 @@ const kinds: ReadonlyArray<Kind> = [
   { name: "a file that grows", options: ":mode :append", before: "from before\n" },
   { name: "a file whose end nobody waits for", options: ":fsync false", before: "" }
 ]
-
-/** Checkpoints get their turn among the items. */
-const textOf = async (n: unknown): Promise<string> => {
-  if (Number(n) % 10 === 0) await setImmediate()
-  return `number ${String(n)}`
-}
 
 let stores = 0
 
@@ -59,9 +40,9 @@ class Machine {
 
   run(): Promise<unknown> {
     return withModelFiles(this.files, async () => {
-      const host = await StreamHost.start({ store: this.#store, policy: { all: true }, log: () => {}, bindings: { "text-of": textOf } })
+      const host = await StreamHost.start({ store: this.#store, policy: { all: true }, log: () => {}, bindings: numbersBindings })
       try {
-        return await host.run(program(this.#kind.options)).then(
+        return await host.run(numbersProgram(folder, this.#kind.options)).then(
           () => undefined,
           (error: unknown) => error
         )
@@ -72,7 +53,7 @@ class Machine {
   }
 
   expectExact(why: string): void {
-    expect(this.files.contentOf("out.txt"), why).toBe(this.#kind.before + expected)
+    expect(this.files.contentOf("out.txt"), why).toBe(this.#kind.before + numbersExpected)
     expect(this.files.names, why).toEqual(["out.txt"])
   }
 }
