@@ -133,7 +133,7 @@ const mutationsByName: Readonly<Record<string, Mutation>> = {
   "zero a page of": (file, { random }) => {
     const bytes = readFileSync(file)
     const page = at(Math.ceil(bytes.length / 4096), random) * 4096
-    writeFileSync(file, bytes.fill(0, page, page + 4096))
+    writeFileSync(file, bytes.fill(0, page, Math.min(page + 4096, bytes.length)))
   },
   "exchange two pages of": (file, { random }) => {
     const bytes = readFileSync(file)
