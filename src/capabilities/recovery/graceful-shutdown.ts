@@ -68,7 +68,11 @@ export const shutdownOf = ({ nodes }: Graph): ShutdownPolicy | undefined => {
       "drain-strategy"
     )
   }
-  return { timeoutMs: timeoutMs as number, strategy: strategy as ShutdownPolicy["strategy"], onComplete: onComplete as StreamFunction | undefined }
+  return {
+    timeoutMs: timeoutMs as number,
+    strategy: strategy as ShutdownPolicy["strategy"],
+    onComplete: onComplete as StreamFunction | undefined
+  }
 }
 
 /** Whether what is on its way is covered by checkpoints. */
