@@ -20,7 +20,7 @@ const merged = async (options: string, bindings: Readonly<Record<string, unknown
 
 describe("stream.merge", () => {
   it.each([":strategy :round-robin", ":strategy :priority", ":strategy :fair", ":strategy :priority :aging :never", ':strategy :fair :quantum "1B" :weights [3 1 0.5]', ""])(
-    "gives every item of every stream, each in its order: %s",
+    "ME-1: gives every item of every stream, each in its order: %s",
     async (options) => {
       const [a, b, c] = [tagged("a", 3000), tagged("b", 10), tagged("c", 700)]
       const all = await merged(options, { a, b, c })
@@ -52,7 +52,7 @@ describe("stream.merge", () => {
     expect(smallBefore / 2000).toBeLessThan(0.9)
   })
 
-  it("waits for no silent stream", async () => {
+  it("ME-5: waits for no silent stream", async () => {
     let release = () => {}
     const silent = new Promise<void>((resolve) => (release = resolve))
     async function* slow() {
