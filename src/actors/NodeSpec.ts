@@ -206,6 +206,8 @@ export interface FanInSpec {
   readonly endsWithFirst: boolean
   /** Items come as `[input, item]`. */
   readonly isTagged: boolean
+  /** Whether its first item waits until all inputs have had a moment to give theirs: what starts together is chosen from together. */
+  readonly awaitsAll: boolean
   readonly observe?: NodeObservers
 }
 
@@ -221,5 +223,3 @@ export interface OpenContext {
   /** Of a sink: everything was written and sealed before, only `finish` is missing; maybe not even that. */
   readonly isSealed?: boolean
 }
-  /** Whether its first item waits until all inputs have had a moment to give theirs: what starts together is chosen from together. */
-  readonly awaitsAll: boolean
