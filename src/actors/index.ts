@@ -37,5 +37,5 @@ export type {
   SyncSource,
   SyncSourceSpec
 } from "./NodeSpec.ts"
-export type { FileAccess, StageServices, StreamServices, StreamTime } from "./StreamServices.ts"
+export type { FileAccess, NetworkAccess, Peer, PeerAddress, StageServices, StreamServices, StreamTime } from "./StreamServices.ts"
 export { SpillDirectory, type SpillOptions, sweepSpill } from "./SpillDirectory.ts"
