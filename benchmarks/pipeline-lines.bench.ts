@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import type { SourceBatch } from "../src/actors/index.ts"
 import { fileReadSource } from "../src/capabilities/files/file-read.ts"
 import { makeFileAccess } from "../src/host/FilePolicy.ts"
+import { makeNetworkAccess } from "../src/host/NetworkPolicy.ts"
 import { Flow, StreamHost } from "../src/host/index.ts"
 import { decodeFrame, FrameEncoder } from "../src/serialization/index.ts"
 import type { Row } from "./Row.ts"
@@ -39,7 +40,7 @@ const source = (path: string, take: (batch: SourceBatch, sum: Sum) => void): Pro
     separator: undefined,
     header: undefined
   })
-  const services = { files: makeFileAccess({ read: [path] }), print: () => {}, progress: () => {} }
+  const services = { files: makeFileAccess({ read: [path] }), print: () => {}, progress: () => {}, network: makeNetworkAccess({}) }
   return Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {

@@ -1,5 +1,5 @@
 import type * as Effect from "effect/Effect"
-import type { FileAccess, NodeSpec } from "../actors/index.ts"
+import type { FileAccess, NetworkAccess, NodeSpec } from "../actors/index.ts"
 import type { AsStream } from "./decodeCall.ts"
 import type { GraphParts, SubStream, Written } from "./GraphParts.ts"
 import type { OptionsOf, OptionSpecs } from "./Option.ts"
@@ -145,6 +145,7 @@ export interface CallContext {
   /** Completes after so many milliseconds of the host's clock. */
   readonly sleep: (milliseconds: number) => Promise<void>
   readonly files: FileAccess
+  readonly network: NetworkAccess
   /** Runs an effect of a service, such as a look at a file. */
   readonly perform: <A>(effect: Effect.Effect<A, unknown>) => Promise<A>
   /** What the program keeps under names; gone when it ends. */

@@ -181,7 +181,8 @@ export class HostCore {
       globals: this.#globals,
       limits: this.#options.limits ?? {},
       mailboxBytes: this.#runtime.memory.share,
-      files: this.#runtime.services.files
+      files: this.#runtime.services.files,
+      network: this.#runtime.services.network
     })
   }
 
@@ -217,8 +218,10 @@ export class HostCore {
   async #checkPermissions(source: string): Promise<void> {
     for (const { capability, column, effect, line, touch } of requiredPermissions(source, this.marketplace)) {
       const path = touch !== undefined && "path" in touch ? touch.path : undefined
+      const peer = touch?.effect === ":network" ? touch.host : undefined
       try {
-        this.policy.check(capability, effect, path)
+        this.policy.check(capability, effect, path ?? peer)
+        if (peer !== undefined) this.#runtime.services.network.check(peer)
         if (path !== undefined) {
           await this.#runtime.promise(this.#runtime.services.files.check(effect === ":fs.read" ? "read" : "write", path))
         }

@@ -25,6 +25,11 @@ export interface HostOptions {
   /** URLs of servers by the names under which programs ask for them, such as `redis`. Programs never see the URLs. */
   readonly connections?: Readonly<Record<string, string>>
   /**
+   * Secrets by name, such as tokens: `{{secret:NAME}}` in the URL or a header of a request becomes the value on its way to the
+   * peer. Programs never see the values, and no message shows one.
+   */
+  readonly secrets?: Readonly<Record<string, string>>
+  /**
    * A folder for spill files and state, which this host takes for itself alone; by default spill files are in a folder of the
    * host's own in the system's temporary folder.
    */
@@ -93,7 +98,7 @@ export class InvalidHostOption extends Error {
   }
 }
 
-const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "store", "connections", "dataDir", "limits", "workers"]
+const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "store", "connections", "secrets", "dataDir", "limits", "workers"]
 const knownOfPolicy = ["read", "write", "net", "db", "fsRoot", "all"]
 
 /** **Fails** by throwing `InvalidHostOption` for the first option that is unknown or wrong. */

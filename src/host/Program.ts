@@ -25,7 +25,7 @@ export interface StreamStarter {
   readonly start: (value: StreamValue, options: { readonly cold: boolean }) => StreamHandle
 }
 
-export interface ProgramOptions extends Pick<CallContext, "print" | "show" | "now" | "log" | "sleep" | "files" | "perform"> {
+export interface ProgramOptions extends Pick<CallContext, "print" | "show" | "now" | "log" | "sleep" | "files" | "network" | "perform"> {
   readonly marketplace: Marketplace
   readonly policy: Policy
   readonly starter: StreamStarter
@@ -57,6 +57,7 @@ export class Program {
       log: options.log,
       sleep: options.sleep,
       files: options.files,
+      network: options.network,
       perform: options.perform,
       store: new ProgramStore(),
       resume: (request) => options.resume(request, this.#named.get(request.streamId))

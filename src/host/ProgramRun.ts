@@ -58,6 +58,7 @@ export class ProgramRun implements StreamStarter {
       starter: this,
       sleep: (milliseconds) => options.runtime.promise(Effect.sleep(milliseconds)),
       files: options.runtime.services.files,
+      network: options.runtime.services.network,
       perform: options.runtime.promise,
       resume: (request, defined) => this.#resume(request, defined),
       show: (value) => toText(value, textLimit()),

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type { FileAccess } from "../actors/index.ts"
+import type { FileAccess, NetworkAccess } from "../actors/index.ts"
 import { buildGraph, type Marketplace, StreamHandle, StreamValue } from "../capabilities/index.ts"
 import { createEvaluator, isPureBuilder, RtfsError, toText } from "../rtfs/index.ts"
 import { makePlan } from "../scheduler/index.ts"
@@ -18,6 +18,7 @@ export interface ExplainOptions {
   readonly limits: EvaluationLimits
   readonly mailboxBytes: number
   readonly files: FileAccess
+  readonly network: NetworkAccess
 }
 
 /**
@@ -43,6 +44,7 @@ export const explainProgram = async (source: string, options: ExplainOptions): P
     log: () => {},
     sleep: async () => {},
     files: options.files,
+    network: options.network,
     perform: (effect) => Effect.runPromise(effect),
     resume: () => Promise.reject(new NeedsRun("The program resumes a stream from a checkpoint")),
     asStream: (value) => (value instanceof PaperHandle ? value.value : toStream(value))
@@ -119,12 +121,16 @@ class PaperHandle extends StreamHandle {
   }
 }
 
-const effectsOf = (source: string, { files, marketplace, policy }: ExplainOptions): Promise<ReadonlyArray<ExplainedEffect>> =>
+const effectsOf = (source: string, { files, marketplace, network, policy }: ExplainOptions): Promise<ReadonlyArray<ExplainedEffect>> =>
   Promise.all(
     requiredPermissions(source, marketplace).map(async ({ capability, effect, touch }) => {
       const path = touch !== undefined && "path" in touch ? touch.path : undefined
       const access = effect === ":fs.read" ? "read" : "write"
-      const isPathGranted = path === undefined || (await Effect.runPromise(Effect.isSuccess(files.check(access, path))))
-      return { capability, effect, ...(path === undefined ? {} : { target: path }), granted: policy.grants(effect) && isPathGranted }
+      const peer = touch?.effect === ":network" ? touch.host : undefined
+      const isTargetGranted =
+        (path === undefined || (await Effect.runPromise(Effect.isSuccess(files.check(access, path)))))
+        && (peer === undefined || (await Effect.runPromise(Effect.isSuccess(Effect.try({ try: () => network.check(peer), catch: (error) => error })))))
+      const target = path ?? peer
+      return { capability, effect, ...(target === undefined ? {} : { target }), granted: policy.grants(effect) && isTargetGranted }
     })
   )

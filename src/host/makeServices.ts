@@ -7,6 +7,7 @@ import { type FileAccess, SpillDirectory, type StreamServices, sweepSpill } from
 import { makeWorkerPool, type OffloadPool } from "../scheduler/index.ts"
 import { takeDataDirectory } from "../state/index.ts"
 import { makeFileAccess } from "./FilePolicy.ts"
+import { makeNetworkAccess } from "./NetworkPolicy.ts"
 import type { HostOptions } from "./HostOptions.ts"
 import { makeHostStores } from "./HostStores.ts"
 import type { PipelineRuntime } from "./Pipeline.ts"
@@ -44,6 +45,7 @@ export const makeServices = Effect.fnUntraced(function*(
       }),
     services: {
       files,
+      network: makeNetworkAccess({ net: policy.roots(":network"), all: policy.all, secrets: options.secrets }),
       print: options.print ?? ((line) => process.stdout.write(`${line}\n`)),
       log: options.log ?? ((line) => process.stderr.write(`${line}\n`)),
       time: {

@@ -10,7 +10,7 @@ import type { FileWriteOptions } from "../../../src/capabilities/files/file-writ
 import { nodeFiles } from "../../../src/capabilities/files/FileOperations.ts"
 import { makeFileAccess } from "../../../src/host/FilePolicy.ts"
 import { ErrorValue, HostObject, keyword } from "../../../src/serialization/index.ts"
-import { readFile, writeBatches, writeFile } from "./fileStreams.ts"
+import { contextOf, readFile, writeBatches, writeFile } from "./fileStreams.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "rtfs-write-"))
 const path = join(folder, "file")
@@ -223,7 +223,7 @@ describe("file.write", () => {
       fsync: true,
       ...absent
     })
-    const context = { address: "/test", services: { files, print: () => {}, progress: () => {} }, position: undefined }
+    const context = { address: "/test", services: { ...contextOf().services, files }, position: undefined }
     const outcome = await Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {

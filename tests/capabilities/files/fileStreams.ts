@@ -7,6 +7,7 @@ import { type FileReadOptions, fileReadSource } from "../../../src/capabilities/
 import { type FileWriteOptions, fileWriteSink } from "../../../src/capabilities/files/file-write.ts"
 import type { FileOperations } from "../../../src/capabilities/files/FileOperations.ts"
 import { makeFileAccess } from "../../../src/host/FilePolicy.ts"
+import { makeNetworkAccess } from "../../../src/host/NetworkPolicy.ts"
 import { decodeFrame, FrameEncoder } from "../../../src/serialization/index.ts"
 
 /** What the sink of `file.write` has beside what every sink has. */
@@ -15,7 +16,7 @@ type FileSink = AsyncSink & Required<Pick<AsyncSink, "sync" | "seal">>
 /** Opens files as a host that grants everything does. */
 export const contextOf = (position?: unknown) => ({
   address: "/test",
-  services: { files: makeFileAccess({ all: true }), print: () => {}, progress: () => {} },
+  services: { files: makeFileAccess({ all: true }), print: () => {}, progress: () => {}, network: makeNetworkAccess({}) },
   position
 })
 
