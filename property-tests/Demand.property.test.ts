@@ -6,11 +6,15 @@ import { settle } from "../tests/host/steps.ts"
 const numRuns = Number(process.env["FC_RUNS"] ?? 100)
 const timeout = 30_000 + numRuns * 50
 
-const levels = fc.integer({ min: 1, max: 12 }).chain((bufferSize) =>
-  fc
-    .integer({ min: 1, max: bufferSize })
-    .chain((highWaterMark) => fc.integer({ min: 0, max: highWaterMark - 1 }).map((lowWaterMark) => ({ bufferSize, highWaterMark, lowWaterMark })))
-)
+const levels = fc
+  .integer({ min: 1, max: 12 })
+  .chain((bufferSize) =>
+    fc
+      .integer({ min: 1, max: bufferSize })
+      .chain((highWaterMark) =>
+        fc.integer({ min: 0, max: highWaterMark - 1 }).map((lowWaterMark) => ({ bufferSize, highWaterMark, lowWaterMark }))
+      )
+  )
 
 describe("Demand", () => {
   it(
@@ -64,11 +68,16 @@ describe("Demand", () => {
     "BP-7: a producer takes exactly the levels with 0 ≤ low < high ≤ size",
     () =>
       fc.assert(
-        fc.property(fc.integer({ min: -1, max: 5 }), fc.integer({ min: -1, max: 5 }), fc.integer({ min: -1, max: 5 }), (low, high, size) => {
-          const make = () => Flow.producer(0, () => "done" as const, { bufferSize: size, highWaterMark: high, lowWaterMark: low })
-          if (0 <= low && low < high && high <= size) make()
-          else expect(make).toThrow(/:(low-water-mark|high-water-mark|buffer-size)/)
-        }),
+        fc.property(
+          fc.integer({ min: -1, max: 5 }),
+          fc.integer({ min: -1, max: 5 }),
+          fc.integer({ min: -1, max: 5 }),
+          (low, high, size) => {
+            const make = () => Flow.producer(0, () => "done" as const, { bufferSize: size, highWaterMark: high, lowWaterMark: low })
+            if (0 <= low && low < high && high <= size) make()
+            else expect(make).toThrow(/:(low-water-mark|high-water-mark|buffer-size)/)
+          }
+        ),
         { numRuns: numRuns * 5 }
       ),
     timeout
@@ -84,7 +93,9 @@ describe("Demand", () => {
           let made = 0
           let most = 0
           const mailbox = () =>
-            (host.inspect() as { streams: ReadonlyArray<{ actors: ReadonlyArray<{ mailbox?: { items: number } }> }> }).streams[0]!.actors.at(-1)!.mailbox!
+            (
+              host.inspect() as { streams: ReadonlyArray<{ actors: ReadonlyArray<{ mailbox?: { items: number } }> }> }
+            ).streams[0]!.actors.at(-1)!.mailbox!
           const source = Flow.generate(0, (n) => (n < items ? ([n, (made = n + 1)] as const) : "done"))
           let full = 0
           const report = await host.runFlow(

@@ -52,6 +52,8 @@ export {
   StreamCancelled,
   StreamHost,
   type StreamReport,
-  type TimedWindow
+  type TimedWindow,
+  type UnboundedNode,
+  UnboundedProgram
 } from "./host/index.ts"
 export { Keyword, keyword } from "./serialization/index.ts"

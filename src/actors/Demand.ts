@@ -58,7 +58,11 @@ export class Demand implements MailboxObserver {
       failure = error
     }
     return Effect.andThen(
-      settled(telling, () => told(), (error) => told({ error })),
+      settled(
+        telling,
+        () => told(),
+        (error) => told({ error })
+      ),
       Effect.suspend(() => (failure === undefined ? Effect.void : Effect.fail(failure.error)))
     )
   })

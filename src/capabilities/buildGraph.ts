@@ -1,4 +1,4 @@
-import type { NodeSpec } from "../actors/index.ts"
+import type { NodeSpec, StateBound } from "../actors/index.ts"
 import { describe, type Graph, type ItemPolicy, mayKeepWaiting, type GraphNode, type NodeTraits, type StreamFunction } from "../scheduler/index.ts"
 import type { Cover, Touch } from "./Capability.ts"
 import type { OverflowName } from "./commonOptions.ts"
@@ -154,10 +154,20 @@ const mayWait = (fn: StreamFunction): boolean => {
 }
 
 const stateOf = (specs: ReadonlyArray<NodeSpec>): NodeTraits["state"] => {
-  const bounds = specs.flatMap((spec) => ("bound" in spec && spec.bound !== undefined ? [spec.bound] : []))
-  const bound = bounds.find(({ kind }) => kind === "unbounded") ?? bounds[0]
-  if (bound === undefined || bound.kind === "none") return { verdict: "keeps nothing" }
-  if (bound.kind === "unbounded") return { verdict: `unbounded: ${bound.why}` }
-  if (bound.kind === "time") return { verdict: `bounded by time: ${bound.by}` }
-  return { verdict: `bounded: ${bound.by}`, ...(bound.bytes === undefined ? {} : { bytes: bound.bytes }) }
+  const bounds = specs.flatMap((spec): ReadonlyArray<StateBound> => {
+    if ("bound" in spec && spec.bound !== undefined) return [spec.bound]
+    // Whatever says nothing of its state may keep anything.
+    return spec.kind === "stage" && Object.keys(spec.state ?? {}).length > 0
+      ? [{ kind: "unbounded", why: "the capability does not say what bounds its state", remedy: "Give its stage a bound." }]
+      : []
+  })
+  const bound = bounds.find(({ kind }) => kind === "unbounded") ?? bounds.find(({ kind }) => kind !== "none")
+  if (bound === undefined || bound.kind === "none") return { kind: "none", verdict: "keeps nothing" }
+  if (bound.kind === "unbounded") {
+    return { kind: "unbounded", verdict: `unbounded: ${bound.why}`, ...(bound.remedy === undefined ? {} : { remedy: bound.remedy }) }
+  }
+  if (bound.kind === "time") return { kind: "time", verdict: `bounded by time: ${bound.by}` }
+  const bytes = bounds.flatMap((each) => (each.kind === "bounded" && each.bytes !== undefined ? [each.bytes] : []))
+  const isKnown = bounds.every(({ kind, ...each }) => kind === "none" || ("bytes" in each && each.bytes !== undefined))
+  return { kind: "bounded", verdict: `bounded: ${bound.by}`, ...(isKnown ? { bytes: bytes.reduce((sum, each) => sum + each, 0) } : {}) }
 }

@@ -43,13 +43,13 @@ export const commands = {
   run: {
     summary: "runs a program until all its streams have ended",
     operand: program,
-    flags: [...environment, "data-dir", "store", "json", "report", "progress", "shutdown-timeout"],
+    flags: [...environment, "data-dir", "store", "bounded", "json", "report", "progress", "shutdown-timeout"],
     load: async () => (await import("./commands/run.ts")).run
   },
   eval: {
     summary: "prints the value of an expression",
     operand: { name: "EXPR", required: true, summary: "the expression, such as '(+ 1 2)'; - reads it from standard input" },
-    flags: [...environment, "json"],
+    flags: [...environment, "bounded", "json"],
     load: async () => (await import("./commands/eval.ts")).evaluate
   },
   repl: {
@@ -70,9 +70,9 @@ export const commands = {
     load: async () => (await import("./commands/expand.ts")).expand
   },
   explain: {
-    summary: "prints the plan, the effects and the bounds of a program",
+    summary: "prints the plan, the effects and the bounds of a program, or a picture of it",
     operand: program,
-    flags: [...environment.filter((name) => name !== "timeout"), "json"],
+    flags: [...environment.filter((name) => name !== "timeout"), "bounded", "format", "json"],
     load: async () => (await import("./commands/explain.ts")).explain
   },
   fmt: {

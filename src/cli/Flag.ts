@@ -73,8 +73,12 @@ export const flags = {
   report: text("FILE", "writes what was accepted, processed, left and dead-lettered, however the run ends"),
   progress: choice(["auto", "plain", "off"], "auto shows it on a terminal only; plain prints lines anywhere"),
   "shutdown-timeout": duration("DURATION", "how long a signal lets the streams drain (default 30s)"),
-  format: choice(["msgpack", "json", "ndjson"], "what the file holds; found out from the file by default"),
+  format: choice(
+    ["msgpack", "json", "ndjson", "text", "mermaid", "dot", "svg"],
+    "decode: what the file holds (msgpack, json, ndjson), by default found out from it; explain: what to print (text, json, mermaid, dot, svg)"
+  ),
   in: text("FILE", "the file to look into"),
+  bounded: onOff("refuses a program in which a node may hold any amount, before anything runs"),
   "no-history": onOff("neither reads nor writes the history of inputs"),
   check: onOff("writes nothing, lists the files that are not formatted and ends with status 65 if there are any"),
   write: onOff("writes the formatted programs back to their files and lists those that changed"),

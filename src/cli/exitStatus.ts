@@ -31,6 +31,7 @@ export const statusByTag: Readonly<Record<string, ExitStatus>> = {
   InvalidMailboxBounds: exitStatus.wrongInput,
   MalformedFile: exitStatus.wrongInput,
   UnwritableValue: exitStatus.wrongInput,
+  UnboundedProgram: exitStatus.wrongInput,
   ValueTooDeep: exitStatus.wrongInput,
   ValueTooLarge: exitStatus.wrongInput,
 

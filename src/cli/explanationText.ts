@@ -1,19 +1,21 @@
 import type { ExplainedActor, ExplainedBoundary, ExplainedEffect, ExplainedPipeline, Explanation } from "../host/index.ts"
+import { boundsText } from "./pictures/Diagram.ts"
 import { formatSize } from "./quantity.ts"
 import { alignedRows } from "./alignedRows.ts"
 
 /** A plan as a person reads it: each pipeline from its sources to its sinks, then effects and bounds. */
-export const explanationText = ({ effects, mailboxBytes, pipelines, stoppedAt }: Explanation): string =>
+export const explanationText = ({ effects, mailboxBytes, pipelines, stateBytes, stoppedAt, unbounded }: Explanation): string =>
   [
     ...(pipelines.length === 0 ? ["The program starts no stream.", ""] : pipelines.flatMap(pipelineLines)),
     ...effectLines(effects),
     "",
-    `bounds: all mailboxes together hold at most ${formatSize(mailboxBytes)}`,
+    `bounds: all mailboxes together hold at most ${formatSize(mailboxBytes)}, states that are bounded in bytes ${formatSize(stateBytes)}`,
+    ...unbounded.map(({ node, pipeline, remedy, why }) => `UNBOUNDED: ${node} of ${pipeline}: ${why}. ${remedy}`),
     ...(stoppedAt === undefined ? [] : ["", `What comes after that is not known before it runs: ${stoppedAt}`])
   ].join("\n")
 
 const pipelineLines = (pipeline: ExplainedPipeline): ReadonlyArray<string> => {
-  const { actors, boundaries, hash, id, mailboxBytes, supervision } = pipeline
+  const { actors, boundaries, hash, id, mailboxBytes, stateBytes, supervision, unknownState } = pipeline
   return [
     `pipeline ${id}  (graph ${hash.slice(0, 12)})`,
     ...actors.flatMap((actor) => [
@@ -22,6 +24,7 @@ const pipelineLines = (pipeline: ExplainedPipeline): ReadonlyArray<string> => {
     ]),
     "",
     `  mailboxes    at most ${formatSize(mailboxBytes)}`,
+    `  states       at most ${formatSize(stateBytes)}${unknownState.length === 0 ? "" : `, and what is not known in bytes: ${unknownState.join(", ")}`}`,
     `  supervision  ${supervision.strategy}, ${supervision.restarts}`,
     `  starts       ${supervision.startOrder.join(", ")}; stops in the reverse order`,
     ""
@@ -42,8 +45,8 @@ const actorLines = ({ address, kind, nodes }: ExplainedActor): ReadonlyArray<str
 ]
 
 /** With several ways into one actor, each says where it comes from. */
-const boundaryLine = ({ from, maxBytes, maxFrames, maxItems, overflow, reason }: ExplainedBoundary, named: boolean): string =>
-  `  ▼ mailbox${named ? ` from ${from}` : ""}: ${maxFrames} frames, ${maxItems} items, ${formatSize(maxBytes)}, ${overflow}; ${reason}`
+const boundaryLine = (boundary: ExplainedBoundary, named: boolean): string =>
+  `  ▼ mailbox${named ? ` from ${boundary.from}` : ""}: ${boundsText(boundary)}; ${boundary.reason}`
 
 const effectLines = (effects: ReadonlyArray<ExplainedEffect>): ReadonlyArray<string> =>
   effects.length === 0

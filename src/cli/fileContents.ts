@@ -4,10 +4,9 @@ import { extname } from "node:path"
 import { createInterface } from "node:readline"
 import { parseJson } from "../rtfs/index.ts"
 import { decodeFrame, decodeValue, ErrorValue, Frame, frameFromBytes, signalValue } from "../serialization/index.ts"
-import type { FlagValues } from "./Flag.ts"
 import { isSegment, segmentRecords } from "./segmentRecords.ts"
 
-type Format = NonNullable<FlagValues["format"]>
+type Format = "msgpack" | "json" | "ndjson"
 
 /** A file does not hold what its format says. */
 export class UndecodableFile extends Error {

@@ -18,6 +18,7 @@ export const startHost = async (
     onProgress,
     log: (line) => output.problem(line),
     memory: flags.memory,
+    bounded: flags.bounded ?? false,
     store: flags.store,
     dataDir: flags["data-dir"],
     bindings: { ...(flags.bindings === undefined ? {} : (await loadBindings(flags.bindings)).values), ...bindings },

@@ -6,6 +6,19 @@ export interface Explanation {
   readonly stoppedAt?: string
   /** The most that all pipelines together hold in mailboxes. */
   readonly mailboxBytes: number
+  /** The same of the states of nodes, as far as they are bounded in bytes. */
+  readonly stateBytes: number
+  /** Nodes that may hold any amount; with the host's option `bounded` a program that has one is refused. */
+  readonly unbounded: ReadonlyArray<UnboundedNode>
+}
+
+export interface UnboundedNode {
+  readonly pipeline: string
+  readonly node: string
+  readonly capability: string
+  readonly why: string
+  /** What to do about it. */
+  readonly remedy: string
 }
 
 export interface ExplainedPipeline {
@@ -16,6 +29,10 @@ export interface ExplainedPipeline {
   readonly actors: ReadonlyArray<ExplainedActor>
   readonly boundaries: ReadonlyArray<ExplainedBoundary>
   readonly mailboxBytes: number
+  /** Of the states that are bounded in bytes, together. */
+  readonly stateBytes: number
+  /** The nodes with a state that is bounded otherwise, or not at all. */
+  readonly unknownState: ReadonlyArray<string>
   readonly supervision: {
     readonly strategy: string
     /** In start order; they stop in the reverse. */
@@ -34,8 +51,12 @@ export interface ExplainedActor {
 export interface ExplainedNode {
   readonly id: string
   readonly capability: string
+  /** Ids of the nodes that it takes from. */
+  readonly inputs: ReadonlyArray<string>
   /** What the node's state is bounded by. */
   readonly state: string
+  /** `none`: it keeps nothing from one item to the next. */
+  readonly stateKind: "none" | "bounded" | "time" | "unbounded"
   readonly stateBytes?: number
   /** What becomes of an item that it fails on: `fail`, or such as `3 retries, then dead letter (queue "failed")`. */
   readonly onFailure: string
@@ -51,6 +72,10 @@ export interface ExplainedBoundary {
   readonly maxFrames: number
   readonly maxItems: number
   readonly maxBytes: number
+  /** The levels at which its senders are paused and go on, and what they count. */
+  readonly highWaterMark: number
+  readonly lowWaterMark: number
+  readonly marksIn: "frames" | "items"
 }
 
 export interface ExplainedEffect {

@@ -11,7 +11,7 @@ import { accessDeadLetters } from "./accessDeadLetters.ts"
 import type { DeadLetterAccess } from "./DeadLetterAccess.ts"
 import { describeCapability } from "./describeCapability.ts"
 import { explainProgram } from "./explainProgram.ts"
-import { HostUnavailable, PermissionDenied, ProgramTimeout } from "./errors.ts"
+import { HostUnavailable, PermissionDenied, ProgramTimeout, refuseUnbounded } from "./errors.ts"
 import type { Explanation } from "./Explanation.ts"
 import type { Flow } from "./Flow.ts"
 import { flowValue } from "./flowValue.ts"
@@ -74,6 +74,7 @@ export class HostCore {
       pipelines,
       ...(yield* makeServices(options, new Policy(options.policy))),
       memory: new MemoryBudget(memoryBytes),
+      bounded: options.bounded ?? false,
       log: options.log ?? ((line) => process.stderr.write(`${line}\n`)),
       fork: Effect.runForkWith(context),
       promise: Effect.runPromiseWith(context)
@@ -84,6 +85,7 @@ export class HostCore {
   })
 
   async eval(source: string, { file }: { readonly file?: string }): Promise<unknown> {
+    await this.#checkBounds(source)
     const run = this.#newRun("at-once")
     try {
       return await run.evaluate(source, file)
@@ -94,6 +96,7 @@ export class HostCore {
 
   async run(source: string, options: RunOptions): Promise<RunReport> {
     await this.#checkPermissions(source)
+    await this.#checkBounds(source)
     const run = this.#newRun("at-once")
     return this.#whileRunning(run, options, run.toEnd(source, { file: options.file, onItem: options.onItem }))
   }
@@ -135,6 +138,7 @@ export class HostCore {
     }
     if (this.#live.has(options.name)) throw new HostUnavailable(`There is a service ${options.name} already: choose another name, or end that one first.`)
     await this.#checkPermissions(source)
+    await this.#checkBounds(source)
     const service = new Service({
       ...options,
       source,
@@ -212,6 +216,16 @@ export class HostCore {
   async #close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#runs.values()].map((run) => run.cancel()))
+  }
+
+  /**
+   * Refuses a program that is not bounded before it did anything, as far as a dry run can tell; what that does not reach is
+   * looked at when it is started. Other errors come when it runs.
+   */
+  async #checkBounds(source: string): Promise<void> {
+    if (!this.#runtime.bounded) return
+    const explanation = await this.explain(source, {}).catch(() => undefined)
+    refuseUnbounded(explanation?.unbounded ?? [])
   }
 
   /** Refuses a program before it did anything, if its text names what the policy does not grant. */

@@ -36,6 +36,11 @@ export interface HostOptions {
   readonly dataDir?: string
   /** How much one evaluation, or the work on one item, may spend. */
   readonly limits?: EvaluationLimits
+  /**
+   * Refuses programs and flows in which a node may hold any amount, with `UnboundedProgram`, before anything of them runs. By
+   * default `false`; `explain` lists such nodes.
+   */
+  readonly bounded?: boolean
   /** Threads of the worker pool, which is started when it is first needed; by default one less than there are cores. */
   readonly workers?: number
 }
@@ -98,7 +103,7 @@ export class InvalidHostOption extends Error {
   }
 }
 
-const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "store", "connections", "secrets", "dataDir", "limits", "workers"]
+const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "store", "connections", "secrets", "dataDir", "limits", "bounded", "workers"]
 const knownOfPolicy = ["read", "write", "net", "db", "fsRoot", "all"]
 
 /** **Fails** by throwing `InvalidHostOption` for the first option that is unknown or wrong. */

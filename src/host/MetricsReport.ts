@@ -4,7 +4,11 @@ import type { Plan, PlannedActor } from "../scheduler/index.ts"
 
 /** The nodes from the sources to one node, as the actors and their stages. */
 export interface MetricsPart {
-  readonly actors: ReadonlyArray<{ readonly index: number; readonly planned: PlannedActor; /** Of its stages. */ readonly stages: ReadonlySet<number> }>
+  readonly actors: ReadonlyArray<{
+    readonly index: number
+    readonly planned: PlannedActor
+    /** Of its stages. */ readonly stages: ReadonlySet<number>
+  }>
   /** Where the node itself stands. */
   readonly at: { readonly address: string; readonly stage: number }
 }
@@ -65,7 +69,9 @@ export const metricsReport = (
   const given = own.find(({ address }) => address === part.at.address)!.snapshot.stages[part.at.stage]!.itemsIn
   const seconds = (time - before.time) / 1000
   const rate = (now: number, then: number) => (seconds > 0 ? (now - then) / seconds : 0)
-  const watermarks = own.flatMap(({ stages }) => stages.flatMap(({ counters }) => (counters["watermark"] === undefined ? [] : [counters["watermark"]])))
+  const watermarks = own.flatMap(({ stages }) =>
+    stages.flatMap(({ counters }) => (counters["watermark"] === undefined ? [] : [counters["watermark"]]))
+  )
   const isCollected = (name: string) => collect[name] !== false
   return {
     before: { time, taken, given },
@@ -117,12 +123,15 @@ const mailboxOf = ({ mailbox }: ActorSnapshot): Counts => ({
   pressing: mailbox?.pressing ?? 0
 })
 
-const added = (left: Counts, right: Counts): Counts => Object.fromEntries(Object.entries(left).map(([name, count]) => [name, count + right[name]!]))
+const added = (left: Counts, right: Counts): Counts =>
+  Object.fromEntries(Object.entries(left).map(([name, count]) => [name, count + right[name]!]))
 
 const held = (left: Counts, right: Counts): Counts => ({ ...added(left, right), oldest: Math.max(left["oldest"]!, right["oldest"]!) })
 
 /** The shares of several actors together, each counting as much as the others. */
 const shared = (shares: ReadonlyArray<Counts>): Counts =>
-  Object.fromEntries(["busy", "blocked", "idle"].map((name) => [name, sum(shares.map((share) => share[name]!)) / Math.max(1, shares.length)]))
+  Object.fromEntries(
+    ["busy", "blocked", "idle"].map((name) => [name, sum(shares.map((share) => share[name]!)) / Math.max(1, shares.length)])
+  )
 
 const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((total, number) => total + number, 0)

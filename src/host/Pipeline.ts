@@ -24,8 +24,8 @@ import { Checkpointing, checkpointSettings, type CheckpointSettings } from "./Ch
 import { type DeadLetter, DeadLetters } from "./DeadLetters.ts"
 import { countItems } from "./countItems.ts"
 import { Parts } from "./Parts.ts"
-import { StreamCancelled } from "./errors.ts"
-import { isSettledWithin } from "./isSettledWithin.ts"
+import { refuseUnbounded, StreamCancelled } from "./errors.ts"
+import { unboundedIn } from "./explainPipeline.ts"
 import { launchActors } from "./launchActors.ts"
 import type { HostStores } from "./HostStores.ts"
 import type { MemoryBudget } from "./MemoryBudget.ts"
@@ -76,6 +76,7 @@ export interface PipelineOptions {
    * their supervisor says, and an item that keeps killing its actor is put aside.
    */
   readonly failures: "at-once" | "supervised"
+    if (runtime.bounded) refuseUnbounded(unboundedIn(options.id, this.built))
 }
 
 /** What actors of a cancelled stream have together for closing what they have opened. */

@@ -64,7 +64,10 @@ export class StreamMetrics {
 
   /** The stream has ended: makes the last report, and waits a moment until it is taken. */
   get finish(): Effect.Effect<void> {
-    return Effect.forEach(this.#collectors, (collector) => isSettledWithin(collector.finish(), lastReportMs), { concurrency: "unbounded", discard: true })
+    return Effect.forEach(this.#collectors, (collector) => isSettledWithin(collector.finish(), lastReportMs), {
+      concurrency: "unbounded",
+      discard: true
+    })
   }
 }
 
@@ -113,7 +116,12 @@ class Collector {
   }
 
   readonly loop: Effect.Effect<never> = Effect.suspend(() =>
-    Effect.forever(Effect.andThen(Effect.sleep(this.#options["interval"] as number), Effect.sync(() => this.#report(false))))
+    Effect.forever(
+      Effect.andThen(
+        Effect.sleep(this.#options["interval"] as number),
+        Effect.sync(() => this.#report(false))
+      )
+    )
   )
 
   finish(): Promise<void> {
@@ -123,12 +131,16 @@ class Collector {
 
   #report(isFinal: boolean): void {
     const time = this.#clock.currentTimeMillisUnsafe()
-    const { before, report } = metricsReport(this.#part, this.actors.map((actor) => actor.inspect()), {
-      collect: this.#collect,
-      time,
-      before: this.#before,
-      latencyOf: (address) => this.#latencyOf(address)
-    })
+    const { before, report } = metricsReport(
+      this.#part,
+      this.actors.map((actor) => actor.inspect()),
+      {
+        collect: this.#collect,
+        time,
+        before: this.#before,
+        latencyOf: (address) => this.#latencyOf(address)
+      }
+    )
     this.latest = {
       "metrics-name": this.#options["metrics-name"] ?? this.node,
       "stream-id": this.#stream,

@@ -1,4 +1,5 @@
 import { keyword } from "../serialization/index.ts"
+import type { UnboundedNode } from "./Explanation.ts"
 
 /** A program asked for something that the policy does not grant. Nothing was touched. */
 export class PermissionDenied extends Error {
@@ -66,6 +67,30 @@ export class MemoryExhausted extends Error {
     )
     this.name = "MemoryExhausted"
   }
+}
+
+/** A host that was told to run bounded programs only was given one that is not. Nothing was started. */
+export class UnboundedProgram extends Error {
+  readonly _tag = "UnboundedProgram"
+  readonly type = keyword("stream-error")
+  readonly nodes: ReadonlyArray<UnboundedNode>
+
+  /** @param nodes at least one */
+  constructor(nodes: ReadonlyArray<UnboundedNode>) {
+    const [{ capability, node, pipeline, remedy, why }] = nodes as [UnboundedNode]
+    const others = nodes.length === 1 ? "" : ` So are ${nodes.length - 1} more: ${nodes.slice(1).map((other) => other.node).join(", ")}.`
+    super(
+      `The node ${node} (:${capability}) of ${pipeline} is unbounded: ${why}. This host runs bounded programs only (--bounded, the option bounded), ` +
+        `so nothing was started. ${remedy}${others}`
+    )
+    this.name = "UnboundedProgram"
+    this.nodes = nodes
+  }
+}
+
+/** **Fails** by throwing `UnboundedProgram` where there is one. */
+export const refuseUnbounded = (nodes: ReadonlyArray<UnboundedNode>): void => {
+  if (nodes.length > 0) throw new UnboundedProgram(nodes)
 }
 
 /** A checkpoint can't be gone on with: it does not fit the program, or is another version's. Nothing was started. */

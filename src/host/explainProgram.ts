@@ -3,8 +3,8 @@ import type { FileAccess, NetworkAccess } from "../actors/index.ts"
 import { buildGraph, type Marketplace, StreamHandle, StreamValue } from "../capabilities/index.ts"
 import { createEvaluator, isPureBuilder, RtfsError, toText } from "../rtfs/index.ts"
 import { makePlan } from "../scheduler/index.ts"
-import { explainPipeline } from "./explainPipeline.ts"
-import type { ExplainedEffect, ExplainedPipeline, Explanation } from "./Explanation.ts"
+import { explainPipeline, unboundedIn } from "./explainPipeline.ts"
+import type { ExplainedEffect, ExplainedPipeline, Explanation, UnboundedNode } from "./Explanation.ts"
 import type { EvaluationLimits } from "./HostOptions.ts"
 import { Policy } from "./Policy.ts"
 import { Program, toStream } from "./Program.ts"
@@ -27,10 +27,12 @@ export interface ExplainOptions {
  */
 export const explainProgram = async (source: string, options: ExplainOptions): Promise<Explanation> => {
   const pipelines: Array<ExplainedPipeline> = []
+  const unbounded: Array<UnboundedNode> = []
   const plan = (value: StreamValue, { cold }: { readonly cold: boolean }) => {
     if (cold) return new PaperHandle("a stream that was only created", value)
     const id = `program-${pipelines.length + 1}`
     const built = buildGraph(value)
+    unbounded.push(...unboundedIn(id, built))
     pipelines.push(explainPipeline(id, built, makePlan(id, built.graph, built.traitsOf, { mailboxBytes: options.mailboxBytes })))
     return new PaperHandle(id, value)
   }
@@ -64,7 +66,9 @@ export const explainProgram = async (source: string, options: ExplainOptions): P
     pipelines,
     effects: await effectsOf(source, options),
     ...(stoppedAt === undefined ? {} : { stoppedAt }),
-    mailboxBytes: pipelines.reduce((sum, { mailboxBytes }) => sum + mailboxBytes, 0)
+    mailboxBytes: pipelines.reduce((sum, { mailboxBytes }) => sum + mailboxBytes, 0),
+    stateBytes: pipelines.reduce((sum, { stateBytes }) => sum + stateBytes, 0),
+    unbounded
   }
 }
 

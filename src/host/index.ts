@@ -1,13 +1,23 @@
 export type { CapabilityDescription } from "./CapabilityDescription.ts"
 export type { DeadLetterAccess, DeadLetterRecord, DeadLetterSelection } from "./DeadLetterAccess.ts"
-export { EvaluationCancelled, HostUnavailable, MemoryExhausted, PermissionDenied, ProgramTimeout, StreamCancelled } from "./errors.ts"
+export {
+  EvaluationCancelled,
+  HostUnavailable,
+  MemoryExhausted,
+  PermissionDenied,
+  ProgramTimeout,
+  refuseUnbounded,
+  StreamCancelled,
+  UnboundedProgram
+} from "./errors.ts"
 export type {
   ExplainedActor,
   ExplainedBoundary,
   ExplainedEffect,
   ExplainedNode,
   ExplainedPipeline,
-  Explanation
+  Explanation,
+  UnboundedNode
 } from "./Explanation.ts"
 export type { DeadLetterOptions, ItemFailureOptions } from "./FailureOptions.ts"
 export { FileFlow, Flow } from "./Flow.ts"

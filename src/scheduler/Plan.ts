@@ -27,7 +27,13 @@ export interface NodeTraits {
   /** May move to the worker pool while it runs, if measured to pay. */
   readonly mayOffload?: boolean
   /** What bounds the state that the node keeps, and its worst case in bytes where that is known. */
-  readonly state: { readonly verdict: string; readonly bytes?: number }
+  readonly state: {
+    readonly verdict: string
+    readonly kind?: "none" | "bounded" | "time" | "unbounded"
+    readonly bytes?: number
+    /** Of what is unbounded: what to do about it. */
+    readonly remedy?: string
+  }
 }
 
 /** A buffer that was asked for. */

@@ -72,36 +72,52 @@ describe(":stream.debug", () => {
   it.effect("drops what is too much, says so once a second, and never makes the stream wait", () => {
     const log: Array<string> = []
     let seen = 0
-    return Effect.gen(function*() {
+    return Effect.gen(function* () {
       const host = yield* EffectHost
       const fiber = yield* Effect.forkChild(
-        host.run("(call :stream.for-each (call :stream.debug (range 5000) {:max-per-second 10 :log-fn (fn [e] (hang))}) {:callback (fn [x] (saw))})")
+        host.run(
+          "(call :stream.for-each (call :stream.debug (range 5000) {:max-per-second 10 :log-fn (fn [e] (hang))}) {:callback (fn [x] (saw))})"
+        )
       )
       yield* Effect.promise(settle)
       expect(seen).toBe(5000)
       yield* TestClock.adjust(750)
       expect(yield* Fiber.join(fiber)).toMatchObject({ processed: 5000 })
-      expect(log).toEqual([expect.stringContaining(":stream.debug at debug dropped 4990 events"), expect.stringContaining("dropped 9 events")])
+      expect(log).toEqual([
+        expect.stringContaining(":stream.debug at debug dropped 4990 events"),
+        expect.stringContaining("dropped 9 events")
+      ])
     }).pipe(
-      Effect.provide(EffectHost.layer({ log: (line) => log.push(line), bindings: { hang: () => new Promise(() => {}), saw: () => void seen++ } }))
+      Effect.provide(
+        EffectHost.layer({ log: (line) => log.push(line), bindings: { hang: () => new Promise(() => {}), saw: () => void seen++ } })
+      )
     )
   })
 
   it("goes on when its function fails, and says so once", async () => {
     const log: Array<string> = []
-    const { report } = await run('(call :stream.for-each (call :stream.debug [1 2 3] {:log-fn (fn [e] (throw "no"))}) {:callback inc})', {}, log)
+    const { report } = await run(
+      '(call :stream.for-each (call :stream.debug [1 2 3] {:log-fn (fn [e] (throw "no"))}) {:callback inc})',
+      {},
+      log
+    )
     expect(report.processed).toBe(3)
     expect(log).toEqual([expect.stringMatching(/:log-fn failed: .*no/)])
   })
 
-  it.each([["{:sample-rate 2}", "sample-rate"], ["{:log-level :loud}", "log-level"], ["{:redact 5}", "redact"]])("refuses %s", async (options, name) => {
+  it.each([
+    ["{:sample-rate 2}", "sample-rate"],
+    ["{:log-level :loud}", "log-level"],
+    ["{:redact 5}", "redact"]
+  ])("refuses %s", async (options, name) => {
     await expect(run(`(call :stream.debug [1] ${options})`)).rejects.toThrow(`:${name}`)
   })
 })
 
 describe("what only looks on", () => {
   it("leaves a single result a single result", async () => {
-    const wrapped = "(call :stream.debug (call :stream.with-metrics (call :stream.reduce [1 2 3] {:initial 0 :reducer +}) {}) {:log-fn (fn [e] e)})"
+    const wrapped =
+      "(call :stream.debug (call :stream.with-metrics (call :stream.reduce [1 2 3] {:initial 0 :reducer +}) {}) {:log-fn (fn [e] e)})"
     await using host = await StreamHost.start()
     expect(await host.eval(`(call :stream.await (call :stream.pipeline {:pipeline ${wrapped} :on-result (fn [sum] sum)}))`)).toBe(6)
   })

@@ -15,7 +15,7 @@ describe(":stream.with-metrics", () => {
     const layer = StreamHost.layer({
       bindings: { work: () => step.wait(), report: (report: unknown) => void reports.push(report) }
     })
-    return Effect.gen(function*() {
+    return Effect.gen(function* () {
       const host = yield* StreamHost
       const run = yield* Effect.forkChild(
         host.run(`(call :stream.consumer
@@ -64,7 +64,7 @@ describe(":stream.with-metrics", () => {
         }
       }
     })
-    return Effect.gen(function*() {
+    return Effect.gen(function* () {
       const host = yield* StreamHost
       const run = yield* Effect.forkChild(
         host.run(`(call :stream.for-each
@@ -90,24 +90,29 @@ describe(":stream.with-metrics", () => {
   it.effect("waits for the last report for a moment only, and goes on when a report is not taken well", () => {
     const log: Array<string> = []
     const layer = StreamHost.layer({ log: (line) => log.push(line), bindings: { hang: () => new Promise(() => {}) } })
-    return Effect.gen(function*() {
+    return Effect.gen(function* () {
       const host = yield* StreamHost
-      const hanging = yield* Effect.forkChild(host.run("(call :stream.for-each (call :stream.with-metrics [1] {:on-metrics (fn [m] (hang))}) {:callback inc})"))
+      const hanging = yield* Effect.forkChild(
+        host.run("(call :stream.for-each (call :stream.with-metrics [1] {:on-metrics (fn [m] (hang))}) {:callback inc})")
+      )
       yield* settle
       yield* TestClock.adjust(750)
       yield* Fiber.join(hanging)
-      const report = yield* host.run('(call :stream.for-each (call :stream.with-metrics [1] {:on-metrics (fn [m] (throw "no"))}) {:callback inc})')
+      const report = yield* host.run(
+        '(call :stream.for-each (call :stream.with-metrics [1] {:on-metrics (fn [m] (throw "no"))}) {:callback inc})'
+      )
       expect(report).toMatchObject({ processed: 1 })
       expect(log).toEqual([expect.stringContaining("The :on-metrics of with-metrics")])
     }).pipe(Effect.provide(layer))
   })
 
   it.effect("collects what it is told to, and knows nothing else", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const host = yield* StreamHost
       const program = (collect: string) => `(call :stream.for-each (call :stream.with-metrics [1 2] {:collect ${collect}}) {:callback inc})`
       yield* host.run(program("{:latency false :errors false}"))
       const refused = yield* Effect.flip(host.run(program("{:latencies true}")))
       expect(String(refused.message)).toContain("did you mean :latency?")
-    }).pipe(Effect.provide(StreamHost.layer())))
+    }).pipe(Effect.provide(StreamHost.layer()))
+  )
 })

@@ -191,7 +191,8 @@ const counting = (processor: StreamFunction): StageSpec => ({
   apply: { fn: processor },
   state: { items: () => 0 },
   then: ({ state }) => `${state("items")}++;`,
-  result: ({ items }) => items
+  result: ({ items }) => items,
+  bound: { kind: "none" }
 })
 
 const keepingLast: StageSpec = {
@@ -199,5 +200,6 @@ const keepingLast: StageSpec = {
   capability: id,
   state: { last: () => null },
   then: ({ state, value }) => `${state("last")} = ${value};`,
-  result: ({ last }) => last
+  result: ({ last }) => last,
+  bound: { kind: "bounded", by: "the last item" }
 }

@@ -23,6 +23,7 @@ export const forEach = defineCapability({
     apply: { fn: callback },
     state: { last: () => null },
     then: ({ state, value }) => (single ? `${state("last")} = ${value};` : ""),
-    result: ({ last }) => last
+    result: ({ last }) => last,
+    bound: single ? { kind: "bounded", by: "the item, which is the only one" } : { kind: "none" }
   })
 })

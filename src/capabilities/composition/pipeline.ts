@@ -31,7 +31,12 @@ export const pipeline = defineCapability({
           state: { items: () => [] },
           then: ({ state, value }) => `${state("items")}.push(${value});`,
           atEnd: ({ emit, state }) => emit(state("items")),
-          bound: { kind: "unbounded", why: "the pipeline does not end in a reduction, so its result is all items" }
+          bound: {
+            kind: "unbounded",
+            why: "the pipeline does not end in a reduction, so its result is all items",
+            remedy:
+              "End it in a reduction or in a sink such as :stream.file.write, or collect it with :stream.to-collection, which has :max-items and :max-bytes."
+          }
         })
   })
 })

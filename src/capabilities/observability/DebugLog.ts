@@ -79,7 +79,13 @@ export class DebugLog {
     await Promise.resolve()
     for (let entry = this.#queue.shift(); entry !== undefined; entry = this.#queue.shift()) {
       try {
-        await this.#write({ item: await this.#redacted(entry.item), sequence: entry.sequence, node: this.node, time: entry.time, level: keyword(this.#options.level) })
+        await this.#write({
+          item: await this.#redacted(entry.item),
+          sequence: entry.sequence,
+          node: this.node,
+          time: entry.time,
+          level: keyword(this.#options.level)
+        })
         this.counts.logged++
       } catch (error) {
         if (this.counts.failed++ === 0) this.#tell(`:log-fn failed: ${messageOf(error)}. The stream goes on; this is said once only`)
@@ -107,7 +113,9 @@ export class DebugLog {
     const dropped = this.#untold
     this.#untold = 0
     if (dropped > 0) {
-      this.#tell(`dropped ${dropped} events: they came faster than they were read, or than :max-per-second ${this.#options.maxPerSecond} allows`)
+      this.#tell(
+        `dropped ${dropped} events: they came faster than they were read, or than :max-per-second ${this.#options.maxPerSecond} allows`
+      )
     }
   }
 

@@ -22,10 +22,17 @@ export const debug = defineCapability({
   kind: "operator",
   single: (_, input) => input,
   options: {
-    "log-level": defaulted(choice("debug", "info", "warn", "error", "off"), "debug", "stands in each event; with `:off` the node is left out of the graph"),
+    "log-level": defaulted(
+      choice("debug", "info", "warn", "error", "off"),
+      "debug",
+      "stands in each event; with `:off` the node is left out of the graph"
+    ),
     "sample-rate": defaulted(rate, 1, "the share of items that are shown"),
     seed: defaulted(seed, 0, "which items those are: the same for the same seed"),
-    redact: optional(redaction, "what is taken out of an item first: keys, whose values are replaced wherever they stand, or a function that gives what may be shown"),
+    redact: optional(
+      redaction,
+      "what is taken out of an item first: keys, whose values are replaced wherever they stand, or a function that gives what may be shown"
+    ),
     "log-fn": optional(fn, "receives each event; observes only. Without it events are lines of the host's log"),
     "max-per-second": defaulted(count, 1000, "how many events a second of the clock has at most")
   },
@@ -40,7 +47,7 @@ export const debug = defineCapability({
     "An event has the item itself, not a copy: a function of the host that changes items in place changes what is shown."
   ],
   example:
-    "(call :stream.await (call :stream.to-collection {:source (call :stream.debug [{:id 1 :token \"x\"} {:id 2 :token \"y\"}] {:sample-rate 0.5 :redact [:token] :log-fn (fn [event] (:sequence event))})}))",
+    '(call :stream.await (call :stream.to-collection {:source (call :stream.debug [{:id 1 :token "x"} {:id 2 :token "y"}] {:sample-rate 0.5 :redact [:token] :log-fn (fn [event] (:sequence event))})}))',
   parts: ({ inputs, options }, graph) => {
     const input = graph.stream(inputs[0]!)
     if (options["log-level"] === "off") return input

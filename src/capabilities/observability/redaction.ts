@@ -30,7 +30,8 @@ const without = (value: unknown, keys: ReadonlySet<string>, levels: number): unk
   if (value === null || typeof value !== "object" || isKeyword(value)) return value
   if (levels === 0) return "[…]"
   if (Array.isArray(value)) return value.map((element) => without(element, keys, levels - 1))
-  const redacted = (key: unknown, inner: unknown) => (isKey(key) && keys.has(isKeyword(key) ? key.name : key) ? "[redacted]" : without(inner, keys, levels - 1))
+  const redacted = (key: unknown, inner: unknown) =>
+    isKey(key) && keys.has(isKeyword(key) ? key.name : key) ? "[redacted]" : without(inner, keys, levels - 1)
   if (value instanceof Map) return new Map([...value].map(([key, inner]) => [without(key, keys, levels - 1), redacted(key, inner)]))
   if (value instanceof Set) return new Set([...value].map((inner) => without(inner, keys, levels - 1)))
   const prototype: unknown = Object.getPrototypeOf(value)
