@@ -1,4 +1,4 @@
-import { describe, offer, type StreamFunction } from "../scheduler/index.ts"
+import { describe, type Graph, offer, type StreamFunction } from "../scheduler/index.ts"
 
 /** Calls an observer with as many arguments as it takes, its meter filled. */
 export const observe = async (observer: StreamFunction, value: unknown): Promise<unknown> => {
@@ -9,3 +9,7 @@ export const observe = async (observer: StreamFunction, value: unknown): Promise
   }
   return offer(observer, value)
 }
+
+/** The observers of this name that the nodes of a stream have. */
+export const observersIn = (graph: Graph, name: "on-complete" | "on-error"): ReadonlyArray<StreamFunction> =>
+  graph.nodes.flatMap(({ options }) => (options[name] === undefined ? [] : [options[name] as StreamFunction]))
