@@ -10,7 +10,7 @@ import { makeFileAccess } from "./FilePolicy.ts"
 import { makeNetworkAccess } from "./NetworkPolicy.ts"
 import type { HostOptions } from "./HostOptions.ts"
 import { makeHostStores } from "./HostStores.ts"
-import type { PipelineRuntime } from "./Pipeline.ts"
+import type { PipelineRuntime } from "./PipelineRuntime.ts"
 import type { Policy } from "./Policy.ts"
 import { UndrainedFile } from "./UndrainedFile.ts"
 
