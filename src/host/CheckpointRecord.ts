@@ -25,7 +25,10 @@ export interface ActorRecord {
   readonly snapshot: Uint8Array
 }
 
-export const encodeRecord = (record: CheckpointRecord): Uint8Array => encodeValue(record)
+/** The state of a stage may be far larger than an item; this is what one row of a store holds. */
+export const maxStateBytes = 1024 ** 3
+
+export const encodeRecord = (record: CheckpointRecord): Uint8Array => encodeValue(record, { maxBytes: maxStateBytes })
 
 /** **Fails** by throwing `CheckpointOfOtherVersion` for what another version has written. */
 export const decodeRecord = (stream: string, bytes: Uint8Array): CheckpointRecord => {

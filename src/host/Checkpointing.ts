@@ -8,7 +8,7 @@ import { hashGraph, type Plan, type StreamFunction } from "../scheduler/index.ts
 import { decodeValue, encodeValue } from "../serialization/index.ts"
 import { type OwnedStream, type StateStore, StreamFenced } from "../state/index.ts"
 import { CheckpointRounds, type RoundOutcome } from "../supervisors/index.ts"
-import { type ActorRecord, type CheckpointRecord, checkCompatible, comparable, decodeRecord, encodeRecord, type StreamRecord } from "./CheckpointRecord.ts"
+import { type ActorRecord, type CheckpointRecord, checkCompatible, comparable, decodeRecord, encodeRecord, maxStateBytes, type StreamRecord } from "./CheckpointRecord.ts"
 import { CheckpointDamaged, CheckpointOfOtherVersion, CheckpointRefused } from "./errors.ts"
 import type { HostStores, StoreName } from "./HostStores.ts"
 import { observe } from "./observe.ts"
@@ -137,6 +137,9 @@ export class Checkpointing {
         for (const actor of this.#actors) if (actor.kind === "source") actor.startBarrier(id)
       },
       store: (id, snapshots) => this.#store(id, snapshots),
+      onStored: (id) => {
+        for (const actor of this.#actors) actor.stored(id)
+      },
       firstId: parts.lastId + 1,
       interval: Duration.millis(settings.intervalMs),
       everyItems: settings.everyItems,
@@ -156,7 +159,8 @@ export class Checkpointing {
       durable: `${this.settings.streamId}/${name}`,
       onBarrier: (barrier, snapshot) => this.rounds.answer(name, barrier, () => this.#encode(name, snapshot)),
       onSealed: (snapshot) => Effect.suspend(() => this.rounds.sealed(name, this.#encode(name, snapshot))),
-      onTaken: (items) => this.rounds.taken(name, items)
+      onTaken: (items) => this.rounds.taken(name, items),
+      ask: () => this.rounds.ask()
     }
   }
 
@@ -189,6 +193,11 @@ export class Checkpointing {
         )
       }
     }
+  }
+
+  /** Completes when sources and sinks have dealt with what the last checkpoint covers. */
+  get settled(): Effect.Effect<void> {
+    return Effect.asVoid(Effect.forEach(this.#actors, (actor) => actor.settled))
   }
 
   /** An actor has ended normally. */
@@ -240,7 +249,7 @@ export class Checkpointing {
     if (this.settings.onCheckpoint !== undefined) {
       this.#state = Object.fromEntries([...snapshots].map(([name, bytes]) => [name, decodeValue(bytes)]))
     }
-    return this.#commit(id, encodeRecord(record))
+    return Effect.suspend(() => this.#commit(id, encodeRecord(record)))
   }
 
   #commit(id: number, bytes: Uint8Array): Effect.Effect<void, unknown> {
@@ -254,7 +263,7 @@ export class Checkpointing {
 
   #encode(name: string, snapshot: unknown): Uint8Array {
     try {
-      return encodeValue(snapshot)
+      return encodeValue(snapshot, { maxBytes: maxStateBytes })
     } catch (error) {
       throw new Error(`the state of ${name} can't be saved: ${(error as Error).message}`, { cause: error })
     }

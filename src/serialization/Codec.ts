@@ -1,4 +1,5 @@
 import { MalformedBytes } from "./errors.ts"
+import { maxItemBytes } from "./limits.ts"
 import { ValueReader } from "./ValueReader.ts"
 import { refusal } from "./Refusal.ts"
 import { ValueWriter } from "./ValueWriter.ts"
@@ -9,21 +10,23 @@ import { ValueWriter } from "./ValueWriter.ts"
  *
  * `undefined` becomes nil, an `Error` an `ErrorValue` without its stack, a null-prototype object a plain map.
  *
+ * @param options.maxBytes more than so many are refused, roughly; by default what one item may take
  * @returns bytes in an `ArrayBuffer` of their own, free to be transferred
  *
  * **Fails** with `UnencodableValue` for functions, host objects, class instances, text with half a surrogate pair,
  * invalid dates and more than 512 levels (a value that holds itself has endlessly many).
  * **Cost** sorts the keys of each map; a `FrameEncoder` does not and is several times faster.
  */
-export const encodeValue = (value: unknown): Uint8Array<ArrayBuffer> => {
+export const encodeValue = (value: unknown, { maxBytes = maxItemBytes }: { readonly maxBytes?: number } = {}): Uint8Array<ArrayBuffer> => {
   // A getter or proxy of the host runs during the walk and may encode, too.
   const writer = idle ?? new ValueWriter({ canonical: true, size: 1024 })
   idle = undefined
+  writer.maxBytes = maxBytes
   try {
     writer.value(value)
     return writer.copy(0)
   } catch (error) {
-    throw refusal(error, value, "value")
+    throw refusal(error, value, "value", { maxBytes })
   } finally {
     writer.rewind(0)
     // A buffer that one huge value needed is not kept for the small ones.

@@ -45,7 +45,7 @@ export class FrameEncoder {
     } catch (error) {
       writer.rewind(start)
       this.#writer ??= writer
-      throw refusal(error, items[i], `item[${i}]`, i)
+      throw refusal(error, items[i], `item[${i}]`, { index: i })
     }
     return this.#frame("rows", to - from, time, start, writer)
   }

@@ -12,11 +12,16 @@ export const refused = new Error("the value can't be encoded")
 export const tooLarge = new Error("the value takes too many bytes")
 
 /** Turns a failure of a writer into one that says where and why, by looking at the value once more. */
-export const refusal = (error: unknown, value: unknown, root: string, index = -1): unknown => {
+export const refusal = (
+  error: unknown,
+  value: unknown,
+  root: string,
+  { index = -1, maxBytes = maxItemBytes }: { readonly index?: number; readonly maxBytes?: number } = {}
+): unknown => {
   if (error === tooLarge) {
     return new UnencodableValue({
       path: root,
-      problem: `it takes more than ${maxItemBytes / 1024 ** 2} MB; a part that is used in several places is written at each of them`,
+      problem: `it takes more than ${maxBytes / 1024 ** 2} MB; a part that is used in several places is written at each of them`,
       fix: "Send its parts one by one.",
       index
     })

@@ -34,6 +34,7 @@ export class ValueWriter {
   position = 0
   /** What stands before is finished and has readers: it is not moved when the buffer grows. */
   start = 0
+  maxBytes = maxItemBytes
   readonly canonical: boolean
   #depth = 0
 
@@ -53,7 +54,7 @@ export class ValueWriter {
   reserve(size: number): void {
     const needed = this.position + size
     if (needed <= this.bytes.length) return
-    if (this.position - this.start > maxItemBytes) throw tooLarge
+    if (this.position - this.start > this.maxBytes) throw tooLarge
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2)) as TextBuffer
     this.bytes.copy(grown, this.start, this.start, this.position)
     this.bytes = grown

@@ -14,6 +14,8 @@ export interface CheckpointRoundsOptions {
   readonly startBarrier: (id: number) => void
   /** Makes a complete round durable; it counts only once this has succeeded. */
   readonly store: (id: number, snapshots: ReadonlyMap<string, Uint8Array>) => Effect.Effect<void, unknown>
+  /** The round is stored, and the next has not begun. */
+  readonly onStored?: (id: number) => void
   /** The id of the first round; every further one is higher. */
   readonly firstId: number
   readonly interval: Duration.Duration
@@ -57,6 +59,7 @@ export class CheckpointRounds {
   #answered: Deferred.Deferred<void, unknown> | undefined
   #id: number
   #wake: () => void = () => {}
+  #isAsked = false
   #itemsAtLast = 0
   readonly #counts = { stored: 0, abandoned: 0, failed: 0 }
 
@@ -105,6 +108,12 @@ export class CheckpointRounds {
     if (everyItems !== undefined && this.#itemsTaken - this.#itemsAtLast >= everyItems) this.#wake()
   }
 
+  /** A round is wanted before its time. */
+  ask(): void {
+    this.#isAsked = true
+    this.#wake()
+  }
+
   /** Runs one round, behind the one that is under way. */
   get round(): Effect.Effect<RoundOutcome> {
     return this.#turn.withPermits(1)(Effect.suspend(() => this.#run()))
@@ -120,7 +129,7 @@ export class CheckpointRounds {
       Effect.sleep(this.#options.interval),
       Effect.callback<void>((resume) => {
         this.#wake = () => resume(Effect.void)
-        if (this.#isEnding) this.#wake()
+        if (this.#isEnding || this.#isAsked) this.#wake()
       })
     )
     const step = Effect.flatMap(Effect.andThen(wait, this.round), (outcome) =>
@@ -137,6 +146,7 @@ export class CheckpointRounds {
     this.#answers = new Map()
     this.#answered = answered
     this.#itemsAtLast = this.#itemsTaken
+    this.#isAsked = false
     this.#look()
     this.#options.startBarrier(id)
     const { timeout = Duration.minutes(10) } = this.#options
@@ -149,6 +159,8 @@ export class CheckpointRounds {
     })
     return round.pipe(
       Effect.catch((error) => this.#fail(id, error)),
+      // Also what nobody foresaw is told, and leaves the checkpoint before it standing.
+      Effect.catchDefect((defect) => this.#fail(id, defect)),
       // Interrupted, it has not been: the next round may begin.
       Effect.onInterrupt(() => Effect.sync(() => this.#giveUp()))
     )
@@ -168,6 +180,7 @@ export class CheckpointRounds {
           this.#sealed.splice(this.#sealed.indexOf(entry), 1)
           Deferred.doneUnsafe(entry.isStored, Exit.void)
         }
+        this.#options.onStored?.(id)
         return { type: "stored" as const, id, bytes }
       })
     )
