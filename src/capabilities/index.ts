@@ -19,7 +19,7 @@ export { decodeCall, type DecodedCall, decodeCallLater, specsOf } from "./decode
 export { BoundExceeded, CircuitOpen, HandleMisuse, InvalidCall, InvalidResult, shown, TrialTimeout, UnknownCapability } from "./errors.ts"
 export { FileFailure, MalformedFile, UnwritableValue } from "./files/errors.ts"
 export { forEach } from "./composition/for-each.ts"
-export { isPartOfStream } from "./composition/PartInput.ts"
+export { isPartOfStream, partInput } from "./composition/PartInput.ts"
 export { builtins, Marketplace } from "./marketplace.ts"
 export { type OptionSpec, type OptionSpecs, parseByteSize } from "./Option.ts"
 export { fromCollection, isCollection } from "./sources/from-collection.ts"

@@ -8,6 +8,7 @@ import {
   forEach,
   InvalidCall,
   isPartOfStream,
+  partInput,
   type Marketplace,
   type ResumeRequest,
   ProgramStore,
@@ -83,6 +84,8 @@ export class Program {
 
   /** A capability that a stream is made of, if the policy grants what it does. **Fails** by throwing. */
   streamCapability(id: string): StreamCapability {
+    // No program can call it, but it stands in what was stored of branches and partitions.
+    if (id === partInput.id) return partInput
     const capability = this.#options.marketplace.get(id)
     for (const effect of capability.effects) this.#options.policy.check(id, effect)
     if (capability.kind === "control") throw new InvalidCall(id, "makes no stream.")

@@ -3,7 +3,7 @@ import { InvalidCall } from "../errors.ts"
 import { StreamValue } from "../StreamValue.ts"
 
 /** Stands for what a branch or a partition is given, while its function makes its stream. Programs can't call it. */
-const partInput = defineCapability({
+export const partInput = defineCapability({
   id: "stream.part-input",
   summary: "What a branch or a partition is given.",
   spec: "§4, §8",

@@ -108,7 +108,9 @@ export const branch = defineCapability({
       pipeline === undefined ? [] : [makePart({ capability: id, option: "pipeline", name, fn: pipeline }, asStream)]
     )
     const all = allSettled(made)
-    const prepared = (subStreams: ReadonlyArray<SubStream>) => ({ options: { ...options, branches }, inputs, subStreams })
+    // A function that made its stream has done its work: a checkpoint need not know it.
+    const plain = branches.map(({ pipeline: _, ...rest }) => rest)
+    const prepared = (subStreams: ReadonlyArray<SubStream>) => ({ options: { ...options, branches: plain }, inputs, subStreams })
     return "then" in all ? all.then(prepared) : prepared(all)
   },
   parts: (value, graph) => {
