@@ -271,4 +271,60 @@ describe("the specification's calls", () => {
       [12, 6, 8, 10]
     ])
   })
+
+  it("produce ahead of who takes, and say so when the buffer has filled", async () => {
+    const produced = partWith(":stream.producer").replace(":on-backpressure", ":on-value (fn [n] (take-value n))\n :on-backpressure")
+    let fill = () => {}
+    const filled = new Promise<void>((resolve) => (fill = resolve))
+    const { calls, error } = await run(produced, {
+      "slow-data-generator": async (n: unknown) => ((n as number | null) ?? 0) < 200 ? [n ?? 0, ((n as number | null) ?? 0) + 1] : keyword("done"),
+      "slow-down-production": () => fill(),
+      "take-value": (n: unknown) => (n === 0 ? filled : undefined)
+    })
+    expect(error).toBeUndefined()
+    expect(calls.filter(([name]) => name === "take-value").map(([, n]) => n)).toEqual(Array.from({ length: 200 }, (_, n) => n))
+    // The first item holds everything up until 80 are there.
+    const made = (from: number) => calls.slice(0, from).filter(([name]) => name === "slow-data-generator").length
+    expect(made(calls.findIndex(([name]) => name === "slow-down-production"))).toBe(80)
+  })
+
+  it("consume from a buffer, and signal when it is full", async () => {
+    const { calls, error } = await run(partWith(":stream.consumer"), {
+      "input-stream": Array.from({ length: 120 }, (_, n) => n),
+      "slow-processor": async () => {},
+      "signal-slow-down": nothing
+    })
+    expect(error).toBeUndefined()
+    expect(calls.filter(([name]) => name === "slow-processor").map(([, n]) => n)).toEqual(Array.from({ length: 120 }, (_, n) => n))
+    expect(calls[0]).toEqual(["signal-slow-down"])
+  })
+
+  it("collect metrics, and show a sample of the items, beside the stream", async () => {
+    const metrics = await run(`(call :stream.for-each ${partWith(":stream.with-metrics")} {:callback (fn [x] x)})`, {
+      stream: [1, 2, 3],
+      "send-to-monitoring-system": async () => {}
+    })
+    expect(metrics.calls).toEqual([
+      [
+        "send-to-monitoring-system",
+        expect.objectContaining({
+          "metrics-name": "data-processing-pipeline",
+          final: true,
+          throughput: expect.objectContaining({ in: 3, out: 3 }),
+          latency: null,
+          errors: expect.objectContaining({ failed: 0 }),
+          backpressure: expect.objectContaining({ items: 0 })
+        })
+      ]
+    ])
+    const debugged = await run(`(call :stream.for-each ${partWith(":stream.debug")} {:callback (fn [x] x)})`, {
+      stream: Array.from({ length: 1000 }, (_, n) => n),
+      "debug-log-stream-event": nothing
+    })
+    expect(debugged.calls.length).toBeGreaterThan(60)
+    expect(debugged.calls.length).toBeLessThan(140)
+    for (const [, event] of debugged.calls) {
+      expect(event).toMatchObject({ item: expect.any(Number), sequence: expect.any(Number), node: "debug", time: expect.any(Number), level: keyword("debug") })
+    }
+  })
 })
