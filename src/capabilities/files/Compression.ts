@@ -1,4 +1,15 @@
-import { constants, createGunzip, createGzip, createZstdCompress, createZstdDecompress, type Gzip, type ZstdCompress } from "node:zlib"
+import {
+  constants,
+  createBrotliDecompress,
+  createGunzip,
+  createGzip,
+  createInflate,
+  createInflateRaw,
+  createZstdCompress,
+  createZstdDecompress,
+  type Gzip,
+  type ZstdCompress
+} from "node:zlib"
 import type { ByteSource } from "./ByteSource.ts"
 import { MalformedFile } from "./errors.ts"
 import { ZstdFrames } from "./ZstdFrames.ts"
@@ -29,15 +40,22 @@ const inputBytes = 64 * 1024
 /**
  * The bytes that compressed ones stand for. Several members (gzip) or frames (zstd) in a row are one input.
  *
+ * @param options.damaged the failure, where it is not that of a file
+ * @param options.windowLog the largest window of zstd, as a power of 2
+ *
  * **Fails** with `MalformedFile` where the data is damaged, ends before it is complete, or is followed by something
  * else; a cut-off file is never taken for its end.
  * **Backpressure** compressed bytes are read when decompressed ones are asked for.
  * **Bounds** one block of 64 KiB in, two of 256 KiB out, however much they expand to; and the window of zstd, up to
  * 128 MiB in files that were compressed with `--ultra`.
  */
-export const decompressor = (source: ByteSource, compression: "gzip" | "zstd", path: string): Decompressor => {
-  const options = { chunkSize: outputBytes, readableHighWaterMark: outputBytes }
-  const stream = compression === "gzip" ? createGunzip(options) : createZstdDecompress(options)
+export const decompressor = (
+  source: ByteSource,
+  compression: "gzip" | "zstd" | "br" | "deflate" | "deflate-raw",
+  path: string,
+  { damaged, windowLog }: { readonly damaged?: (problem: string) => Error; readonly windowLog?: number } = {}
+): Decompressor => {
+  const stream = engines[compression](windowLog)
   const input = Buffer.allocUnsafeSlow(inputBytes)
   const frames = compression === "zstd" ? new ZstdFrames() : undefined
   let output: Buffer | null = null
@@ -66,7 +84,8 @@ export const decompressor = (source: ByteSource, compression: "gzip" | "zstd", p
   })
 
   const malformed = (problem: string) =>
-    new MalformedFile({
+    damaged?.(problem)
+    ?? new MalformedFile({
       path,
       problem: `the ${compression} data is damaged or cut off: ${problem}`,
       fix: "Fetch or compress the file again; what stood before the damage has been read."
@@ -131,6 +150,17 @@ export const decompressor = (source: ByteSource, compression: "gzip" | "zstd", p
     },
     close: () => stream.destroy()
   }
+}
+
+const options = { chunkSize: outputBytes, readableHighWaterMark: outputBytes }
+
+const engines = {
+  gzip: () => createGunzip(options),
+  deflate: () => createInflate(options),
+  "deflate-raw": () => createInflateRaw(options),
+  br: () => createBrotliDecompress(options),
+  zstd: (windowLog: number | undefined) =>
+    createZstdDecompress({ ...options, ...(windowLog === undefined ? {} : { params: { [constants.ZSTD_d_windowLogMax]: windowLog } }) })
 }
 
 /** Compresses blocks; each `endMember` leaves output that can be read by itself. */
