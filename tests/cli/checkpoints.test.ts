@@ -82,6 +82,34 @@ describe("the command line and checkpoints", () => {
     expect(output()).toBe("read, and put away")
   })
 
+  it("gives a sink without a position one contiguous part again, and leaves nothing out", async () => {
+    writeFileSync(
+      join(folder, "program.rtfs"),
+      `(-> (call :stream.with-checkpointing
+              (call :stream.generate {:initial-state 0 :generator (fn [n] (if (< n ${lines}) [n (inc n)] :done))})
+              {:stream-id "printed" :checkpoint-interval 20})
+            (stream.map slowly))`
+    )
+    const numbersIn = (text: string) =>
+      text
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => Number(/\d+/.exec(line)![0]))
+    const first = begin()
+    await first.printed("line 700")
+    first.process.kill("SIGKILL")
+    const before = numbersIn((await first.outcome).stdout)
+    const { status, stdout } = await run()
+    const after = numbersIn(stdout)
+    expect(status).toBe(0)
+    expect(before).toEqual(before.map((_, index) => index))
+    expect(after).toEqual(after.map((_, index) => after[0]! + index))
+    expect(after.at(-1)).toBe(lines - 1)
+    // Behind the first checkpoint, and no further than what was printed.
+    expect(after[0]).toBeGreaterThan(0)
+    expect(after[0]).toBeLessThanOrEqual(before.length)
+  })
+
   it("refuses a second process at once, with 73, while the first is suspended; that one goes on unharmed", async () => {
     const first = begin()
     await untilItWrites(first, 2000)
