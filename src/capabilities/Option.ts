@@ -74,6 +74,16 @@ export const stream: OptionType<StreamValue> = {
 
 export const anything: OptionType<unknown> = { type: "any value", schema: Schema.Unknown }
 
+/** A map with names as keys, whatever they stand for. */
+export const anyMap: OptionType<Readonly<Record<string, unknown>>> = {
+  type: "map",
+  schema: Schema.declare(
+    (value): value is Readonly<Record<string, unknown>> =>
+      typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype,
+    { expected: "a map" }
+  )
+}
+
 export const text: OptionType<string> = { type: "string", schema: Schema.String }
 
 export const flag: OptionType<boolean> = { type: "true or false", schema: Schema.Boolean }

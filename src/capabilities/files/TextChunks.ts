@@ -8,19 +8,23 @@ import { cutBetweenUtf8, decodeText, type Encoding, firstLoneSurrogate, malforme
  * No character is cut: a chunk of UTF-8 may be up to 3 bytes shorter, and one that could not hold a single character
  * holds one. All chunks but the last are as long as that allows, whatever the reads gave.
  *
+ * @param options.isEager takes what there is, so that a chunk may be shorter: for what comes slowly
+ *
  * **Fails** with `MalformedFile` for bytes that the encoding does not allow.
  * **Bounds** a batch holds chunks of 64 KiB together, or one that is larger.
  */
-export const textChunks = (options: { readonly path: string; readonly encoding: Encoding; readonly chunkBytes: number }): Decoder => {
-  const { chunkBytes } = options
+export const textChunks = (options: { readonly path: string; readonly encoding: Encoding; readonly chunkBytes: number; readonly isEager?: boolean }): Decoder => {
+  const { chunkBytes, isEager = false } = options
   const take = (window: ByteWindow) => {
     const items: Array<unknown> = []
     let bytes = 0
     while (bytes < batchBytes) {
       const held = window.end - window.start
       // One byte more than the chunk tells whether a character is cut at its end.
-      if (held === 0 || (held <= chunkBytes + 3 && !window.ended)) break
+      if (held === 0 || (!isEager && held <= chunkBytes + 3 && !window.ended)) break
       const cut = cutChunk(window, options.encoding, chunkBytes)
+      // The rest of a character is still to come.
+      if (isEager && !window.ended && (cut - window.start < 4 && cut === window.end) && !isWhole(window, options.encoding)) break
       try {
         items.push(chunkOf(window, cut, options))
       } catch (error) {
@@ -53,6 +57,9 @@ const cutChunk = (window: ByteWindow, encoding: Encoding, chunkBytes: number): n
   if (isHighSurrogate(bytes, cut - 2)) cut += cut - 2 > start ? -2 : 2
   return Math.min(cut, end)
 }
+
+/** Whether what a window holds ends behind a character. */
+const isWhole = ({ bytes, end, start }: ByteWindow, encoding: Encoding): boolean => encoding !== "utf8" || cutBetweenUtf8(bytes, start, end) === end
 
 const isHighSurrogate = (bytes: Buffer, at: number): boolean => (bytes[at + 1]! & 0xfc) === 0xd8
 
