@@ -48,7 +48,8 @@ const run = async (plan: GraphPlan, { cuts, memory }: Framing): Promise<Readonly
   bounds = boundsOf(flow, memory === "8MB" ? 1024 ** 2 : 32 * 1024 ** 2)
   const { processed, accepted, deadLettered, dropped, undrained, value } = await host.runFlow(flow, { timeoutMs: 20_000 })
   if (broken !== undefined) throw broken
-  expect({ accepted, undrained, dropped }).toEqual({ accepted: processed + deadLettered, undrained: 0, dropped: 0 })
+  // Operators may make more items than they take, and dead letters of all of them.
+  expect({ processed, undrained, dropped }).toEqual({ processed: Math.max(0, accepted - deadLettered), undrained: 0, dropped: 0 })
   if (plan.branches.length === 0) return [lanesOf(value as ReadonlyArray<Item>)]
   return plan.branches.map((_, index) => lanesOf((value as Record<string, ReadonlyArray<Item>>)[`b${index}`]!))
 }

@@ -45,14 +45,21 @@ const orderedStep: fc.Arbitrary<Step> = fc.oneof(
 const anyStep = fc.oneof({ weight: 3, arbitrary: keepingStep }, { weight: 1, arbitrary: orderedStep })
 const oneToOneStep = fc.tuple(small, timing, fc.constantFrom(1, 3)).map(([by, when, parallelism]) => mapStep(by, when, parallelism))
 
-/** Few items mostly, and sometimes more than a frame holds. */
-const values = fc.oneof(
-  { weight: 8, arbitrary: fc.array(fc.nat(60), { maxLength: 40 }) },
-  { weight: 1, arbitrary: fc.integer({ min: 500, max: 1300 }).map((count) => Array.from({ length: count }, (_, n) => (n * 7) % 61)) }
-)
+const few = fc.array(fc.nat(60), { maxLength: 40, size: "max" })
+/** More than a frame holds. */
+const many = fc.integer({ min: 500, max: 1300 }).map((count) => Array.from({ length: count }, (_, n) => (n * 7) % 61))
 
-export const repeatableSources = ["from-collection", "generate", "producer"] as const
-export const allSources = [...repeatableSources, "iterable", "async iterable"] as const
+interface Sources {
+  readonly kinds: ReadonlyArray<Source["kind"]>
+  readonly values: fc.Arbitrary<ReadonlyArray<number>>
+}
+
+/** Those that a process can go on with after another one, and few items, because each crash takes a run. */
+export const repeatableSources: Sources = { kinds: ["from-collection", "generate", "producer"], values: few }
+export const allSources: Sources = {
+  kinds: [...repeatableSources.kinds, "iterable", "async iterable"],
+  values: fc.oneof({ weight: 8, arbitrary: few }, { weight: 1, arbitrary: many })
+}
 
 /** `memory-efficient` bounds what is before it and may stand once in a stream, decorators that cover the same nodes too. */
 const onceOnly = new Set(["memory-efficient"])
@@ -87,14 +94,14 @@ const partSteps = (steps: ReadonlyArray<Step>, input: Node): ReadonlyArray<Step>
   return taken
 }
 
-const nodeOf = (sources: ReadonlyArray<Source["kind"]>, depth: number): fc.Arbitrary<Node> => {
+const nodeOf = ({ kinds, values }: Sources, depth: number): fc.Arbitrary<Node> => {
   const steps = fc.array(anyStep, { maxLength: 4 })
   const source: fc.Arbitrary<Node> = fc
-    .record({ kind: fc.constantFrom(...sources), values })
+    .record({ kind: fc.constantFrom(...kinds), values })
     .map((made) => ({ kind: "source", source: made }))
   const chain = fc.tuple(source, steps).map(([input, all]) => chainOn(input, all))
   if (depth === 0) return chain
-  const inner = nodeOf(sources, depth - 1)
+  const inner = nodeOf({ kinds, values }, depth - 1)
   const merge = fc
     .tuple(fc.constantFrom("round-robin", "priority", "fair"), fc.array(inner, { minLength: 1, maxLength: 3 }), steps)
     .map(([strategy, inputs, all]) => chainOn({ kind: "merge", strategy, inputs }, all))
@@ -118,7 +125,7 @@ const nodeOf = (sources: ReadonlyArray<Source["kind"]>, depth: number): fc.Arbit
 }
 
 /** Chains, merges of chains, partitions with streams in them, and branches at the end. */
-export const graphs = (sources: ReadonlyArray<Source["kind"]>): fc.Arbitrary<GraphPlan> =>
+export const graphs = (sources: Sources): fc.Arbitrary<GraphPlan> =>
   fc
     .tuple(
       nodeOf(sources, 2),

@@ -6,8 +6,8 @@ import { flowValue } from "../../src/host/flowValue.ts"
 import { makePlan } from "../../src/scheduler/index.ts"
 import type { Timing, World } from "./GraphStep.ts"
 
-/** @param called before each call of a function of the graph; a promise from it holds the call up */
-export const worldOf = (cuts: ReadonlyArray<number>, called: () => void | Promise<never>): World => {
+/** @param called before each call of a function of the graph; what it gives is waited for */
+export const worldOf = (cuts: ReadonlyArray<number>, called: () => void | Promise<void>): World => {
   let node = 0
   return {
     cut: () => {
@@ -16,7 +16,7 @@ export const worldOf = (cuts: ReadonlyArray<number>, called: () => void | Promis
     },
     call: <Value>(timing: Timing, body: () => Value): Value | Promise<Value> => {
       const held = called()
-      if (held !== undefined) return held
+      if (held !== undefined) return held.then(body)
       if (timing === "now") return body()
       return timing === "promise" ? Promise.resolve().then(body) : setImmediate().then(body)
     }
