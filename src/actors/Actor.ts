@@ -74,11 +74,13 @@ export interface ActorCheckpointing {
   readonly onSealed: (snapshot: unknown) => Effect.Effect<void>
   /** A source has given so many items in all. */
   readonly onTaken?: (items: number) => void
+  /** Asks for a checkpoint before its time. */
+  readonly ask?: () => void
 }
 
 /** What an actor can be told; it overtakes the data. */
 export interface ActorOrder extends ControlMessage {
-  readonly type: "pause" | "resume" | "drain" | "barrier"
+  readonly type: "pause" | "resume" | "drain" | "barrier" | "stored"
 }
 
 /**
@@ -115,6 +117,10 @@ export interface Actor {
   readonly giveUp: (error: unknown) => Effect.Effect<void>
   /** A source passes this barrier on, behind what it has emitted; other actors get theirs by the mailbox. */
   readonly startBarrier: (barrier: string | number) => void
+  /** The checkpoint of this barrier is stored: its source or sink is told, once it has time. */
+  readonly stored: (barrier: string | number) => void
+  /** Completes when there is nothing left to tell of what is stored. */
+  readonly settled: Effect.Effect<void>
   /** What waits in its mailbox now is not worked off but handed to `give`, as its turn comes; what is under way is. */
   readonly giveBack: (give: (left: Leftover) => void) => void
   /** After its last life: hands over what it still holds, and closes its mailbox. See `takeLeftovers`. */

@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect"
 import type { ActorFailure } from "./errors.ts"
-import type { ActorNode } from "./Shell.ts"
+import type { ActorNode } from "./ActorNode.ts"
 import type { Wait } from "./Waiting.ts"
 
 /** Where an island's items come from: a mailbox or a synchronous source. */

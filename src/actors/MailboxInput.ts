@@ -3,7 +3,7 @@ import { decodeFrame, type Frame, signalValue } from "../serialization/index.ts"
 import type { ActorOrder } from "./Actor.ts"
 import type { Mailbox } from "./Mailbox.ts"
 import type { InputState, IslandDriver, IslandInput } from "./IslandInput.ts"
-import type { ActorNode } from "./Shell.ts"
+import type { ActorNode } from "./ActorNode.ts"
 import type { Wait } from "./Waiting.ts"
 
 /**

@@ -167,6 +167,12 @@ export interface AsyncSource {
    * is put aside at once, because no life can try it again. Left out: always.
    */
   readonly isRepeatable?: () => boolean
+  /**
+   * A checkpoint is stored with this position (or one inside of the batch behind it), so nobody goes back behind it: what
+   * came before may be acknowledged. Called between two reads, with the newest one only; again by the next life where it did
+   * not succeed, and when a stream is resumed. A source that has this stays open after its last item until that is covered.
+   */
+  readonly onStored?: (position: unknown) => Effect.Effect<void, unknown>
 }
 
 /** Items, or a block of text lines that becomes frames without being decoded here. */
@@ -193,6 +199,25 @@ export interface AsyncSink {
   readonly sync?: Effect.Effect<void, unknown>
   /** Writes what the end of the output needs and makes that durable; only `finish` comes after it, maybe in another process. */
   readonly seal?: Effect.Effect<void, unknown>
+  /** As of a source: a checkpoint is stored with this position. Called between two writes, and before `finish`. */
+  readonly onStored?: (position: unknown) => Effect.Effect<void, unknown>
+  /** Present where it takes items in before it hands them over. */
+  readonly held?: HeldItems
+}
+
+/** What a sink has taken in and not handed over yet. It is a part of the sink's position. */
+export interface HeldItems {
+  /** Whether some are to be handed over now; no further item is taken in before. */
+  readonly isDue: () => boolean
+  /** Completes when some may have become due. */
+  readonly awaitDue: Effect.Effect<void>
+  /** Hands over what is due, from the oldest on; an `ItemFailure` has the index of the oldest that is to blame in `values`. */
+  readonly handOver: Effect.Effect<void, unknown>
+  /** Leaves the item out that `handOver` failed on, which is the oldest now, or puts another in its place. */
+  readonly leaveOut: () => void
+  readonly replace: (value: unknown) => void
+  /** From the oldest on. */
+  readonly values: () => ReadonlyArray<unknown>
 }
 
 /** Takes from several streams, item by item: the head of an actor of its own, in which only stages follow that never wait. */
@@ -222,4 +247,8 @@ export interface OpenContext {
   readonly durable?: string
   /** Of a sink: everything was written and sealed before, only `finish` is missing; maybe not even that. */
   readonly isSealed?: boolean
+  /** Has a checkpoint taken before its time: for what holds something back until one is stored. */
+  readonly askForCheckpoint?: () => void
+  /** Shown by `inspect`: what it waits for outside, such as a server that is away; `undefined` once it goes on. */
+  readonly waitsFor?: (what: string | undefined) => void
 }

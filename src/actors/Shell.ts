@@ -2,25 +2,20 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { Actor, ActorDefinition, ActorSnapshot, StageSnapshot } from "./Actor.ts"
+import type { Actor, ActorDefinition, ActorSnapshot } from "./Actor.ts"
 import { ActorMetrics, type StageTally } from "./ActorMetrics.ts"
+import { actorSnapshot } from "./actorSnapshot.ts"
 import { ActorFailure, MailboxClosed } from "./errors.ts"
 import { type Held, type Leftover, leftFrame, takeLeftovers } from "./Leftovers.ts"
 import { type Applied, type Failed, type FailedIn, ItemRecovery, type Verdict } from "./ItemRecovery.ts"
 import { Lifecycle, Mode } from "./Lifecycle.ts"
-import type { NodeObservers, NodeSpec } from "./NodeSpec.ts"
+import type { ActorNode } from "./ActorNode.ts"
 import { failItems, type ItemPolicy } from "../scheduler/index.ts"
 import { type Orders, OwnLane } from "./OwnLane.ts"
 import { type Output, OutputPort } from "./OutputPort.ts"
 import type { Wait } from "./Waiting.ts"
 import { RoutedOutput } from "./RoutedOutput.ts"
-
-/** A node of the actor as the shell sees it. */
-export interface ActorNode {
-  readonly kind: NodeSpec["kind"]
-  readonly capability: string
-  readonly observe?: NodeObservers
-}
+import { StoredPosition } from "./StoredPosition.ts"
 
 /**
  * What all actors have in common: lives that follow each other, orders, failures, callbacks that observe, counts.
@@ -37,6 +32,10 @@ export abstract class Shell<Item extends FailedIn = FailedIn> implements Actor {
   protected readonly nodes: ReadonlyArray<ActorNode>
   protected readonly recovery: ItemRecovery<Item>
   protected clock!: Clock.Clock
+  /** Of what a source or a sink is to be told. */
+  protected readonly storedPosition = new StoredPosition()
+  /** What the source or sink itself says that it waits for. */
+  private waitsFor: string | undefined
   private life: Fiber.Fiber<void, ActorFailure> | undefined
   private hasStarted = false
   private finalFailure: ActorFailure | undefined
@@ -139,33 +138,37 @@ export abstract class Shell<Item extends FailedIn = FailedIn> implements Actor {
     this.hear()
   }
 
+  /** Whether a source or a sink of this actor wants to be told of stored checkpoints, as far as that is known. */
+  protected hearsOfStored(): boolean {
+    return false
+  }
+
+  stored(barrier: string | number): void {
+    if (!this.hearsOfStored() || !this.storedPosition.stored(barrier)) return
+    this.orders.sendControl({ type: "stored" })
+    this.hear()
+  }
+
+  get settled(): Effect.Effect<void> {
+    return this.storedPosition.settled
+  }
+
+  /** What a source or a sink is opened with, beside its position. */
+  protected get surroundings() {
+    const { address, checkpointing, services } = this.definition
+    const { ask: askForCheckpoint, durable } = checkpointing ?? {}
+    const waitsFor = (what: string | undefined) => void (this.waitsFor = what)
+    return { address, services, waitsFor, ...(durable && { durable }), ...(askForCheckpoint && { askForCheckpoint }) }
+  }
+
   inspect(): ActorSnapshot {
-    const entered = this.entered()
     const { input } = this.definition
-    return {
-      address: this.address,
-      kind: this.kind,
-      mode: this.lifecycle.modeName,
-      framesIn: this.metrics.framesIn,
-      itemsIn: this.metrics.itemsIn,
-      bytesIn: this.metrics.bytesIn,
-      framesOut: this.output.frames,
-      itemsOut: this.output.items,
-      bytesOut: this.output.bytes,
-      outputs: this.output.itemsByOutput(),
-      restarts: this.metrics.restarts,
-      timeShares: this.metrics.timeShares,
-      underWay: this.underWay(),
-      stages: this.nodes.map(({ capability }, node): StageSnapshot => ({
-        capability,
-        itemsIn: entered[node]!,
-        itemsOut: entered[node + 1]!,
-        ...this.metrics.stages[node]!,
-        counters: this.counters(node)
-      })),
-      mailbox: "mailbox" in input ? input.mailbox.stats() : undefined,
-      ...(this.recovery.waitsFor === undefined ? {} : { waitsFor: this.recovery.waitsFor })
-    }
+    const waitsFor = this.recovery.waitsFor ?? this.waitsFor
+    return actorSnapshot(
+      { address: this.address, kind: this.kind, lifecycle: this.lifecycle, metrics: this.metrics, nodes: this.nodes, output: this.output },
+      { entered: this.entered(), underWay: this.underWay(), counters: (node) => this.counters(node) },
+      { mailbox: "mailbox" in input ? input.mailbox.stats() : undefined, ...(waitsFor === undefined ? {} : { waitsFor }) }
+    )
   }
 
   /** Waits, and counts the time as what it is. */

@@ -6,7 +6,7 @@ import type { Applied, FailedIn } from "./ItemRecovery.ts"
 import { Mode } from "./Lifecycle.ts"
 import { type Held, heldItems } from "./Leftovers.ts"
 import type { Mailbox } from "./Mailbox.ts"
-import type { AsyncSink, AsyncSinkSpec } from "./NodeSpec.ts"
+import type { AsyncSink, AsyncSinkSpec, HeldItems } from "./NodeSpec.ts"
 import { Shell } from "./Shell.ts"
 import type { Wait } from "./Waiting.ts"
 
@@ -19,9 +19,11 @@ import type { Wait } from "./Waiting.ts"
  *
  * **Stopping** without `finish` the scope's closing discards what was written.
  */
-export class SinkShell extends Shell {
+export class SinkShell extends Shell<HeldItem> {
   private readonly spec: AsyncSinkSpec
   private readonly mailbox: Mailbox<ActorOrder>
+  /** What this life has opened. */
+  private sink: AsyncSink | undefined
   private position: unknown
   /** The items of the frame in work, and how many of them are done with. */
   private items: Array<unknown> | undefined
@@ -51,13 +53,16 @@ export class SinkShell extends Shell {
 
   protected live(isOpen: Effect.Effect<void>): Effect.Effect<void, ActorFailure> {
     if (this.isFinished) return isOpen
-    const { address, checkpointing, services } = this.definition
-    const durable = checkpointing === undefined ? {} : { durable: checkpointing.durable, isSealed: this.isSealed }
+    const { position, surroundings } = this
+    const sealed = this.definition.checkpointing === undefined && !this.isSealed ? {} : { isSealed: this.isSealed }
     return Effect.scoped(
-      Effect.flatMap(this.guard(Effect.suspend(() => this.spec.open({ address, services, position: this.position, ...durable }))), (sink) =>
+      Effect.flatMap(this.guard(Effect.suspend(() => this.spec.open({ ...surroundings, ...sealed, position }))), (sink) =>
         Effect.andThen(
           isOpen,
-          Effect.suspend(() => this.loop(sink))
+          Effect.suspend(() => {
+            this.sink = sink
+            return this.loop(sink)
+          })
         )
       )
     )
@@ -68,12 +73,17 @@ export class SinkShell extends Shell {
     const step: Effect.Effect<void, ActorFailure> = Effect.suspend(() => {
       while (this.orders.controlLength > 0) this.orders.takeControl()
       if (this.isFinished) return Effect.void
+      if (this.storedPosition.untold !== undefined) return Effect.andThen(this.guard(this.storedPosition.tell(sink.onStored)), step)
+      if (sink.held?.isDue()) return Effect.andThen(this.handOver(sink, sink.held), step)
       if (this.items) return Effect.andThen(this.write(sink, this.items), step)
       if (this.isAligned) return Effect.andThen(this.passBarrier(sink), step)
       if (!this.ended.includes(false)) return Effect.andThen(this.finish(sink), step)
       if (this.lifecycle.mode === Mode.paused) return Effect.andThen(this.waitFor("idle", this.orders.awaitControl), step)
       const delivery = this.mailbox.peek()
-      if (delivery === undefined) return Effect.andThen(this.waitFor("idle", this.guard(this.mailbox.awaitWork)), step)
+      if (delivery === undefined) {
+        const work = this.guard(this.mailbox.awaitWork)
+        return Effect.andThen(this.waitFor("idle", sink.held === undefined ? work : Effect.raceFirst(work, sink.held.awaitDue)), step)
+      }
       const failure = this.take(delivery.edge, delivery.frame)
       return failure ? Effect.fail(failure) : step
     })
@@ -145,9 +155,39 @@ export class SinkShell extends Shell {
     return this.dealWithLast(this.apply)
   }
 
-  private readonly apply = (verdict: Applied): void => {
+  private readonly apply = (verdict: Applied, failed?: HeldItem): void => {
+    if (failed?.isHeld) return this.applyHeld(verdict, this.sink!)
     if (verdict.type === "leave-out") this.leaveOut()
     if (verdict.type === "replace") this.items![this.next] = verdict.value
+  }
+
+  private handOver(sink: AsyncSink, held: HeldItems): Effect.Effect<void, ActorFailure> {
+    return Effect.matchEffect(this.waitFor("busy", held.handOver), {
+      onSuccess: () => this.notePosition(sink),
+      onFailure: (cause) => {
+        this.position = sink.position()
+        if (!(cause instanceof ItemFailure)) return Effect.fail(this.failure({ node: this.spec, reason: "node", cause }))
+        return this.failHeld(cause, held, sink) ?? Effect.void
+      }
+    })
+  }
+
+  private notePosition(sink: AsyncSink): Effect.Effect<void> {
+    this.position = sink.position()
+    return Effect.void
+  }
+
+  private failHeld({ cause, index }: ItemFailure, held: HeldItems, sink: AsyncSink): Wait | undefined {
+    const item = this.takenBefore + this.metrics.itemsIn - this.underWay() - held.values().length + index + 1
+    const value = held.values()[index]
+    const failed: HeldItem = { at: 0, lane: "held", node: this.failedNode(0), place: String(item), item, value, cause, isHeld: true }
+    return this.dealWith(failed, (verdict) => this.applyHeld(verdict, sink))
+  }
+
+  private applyHeld(verdict: Applied, { held, position }: AsyncSink): void {
+    if (verdict.type === "leave-out") held?.leaveOut()
+    if (verdict.type === "replace") held?.replace(verdict.value)
+    this.position = position()
   }
 
   private leaveOut(): void {
@@ -170,6 +210,7 @@ export class SinkShell extends Shell {
     return Effect.map(this.guard(sink.sync ?? Effect.void), () => {
       this.position = sink.position()
       this.definition.checkpointing?.onBarrier(this.barrier, this.snapshot())
+      this.storedPosition.passed(this.barrier, this.position)
       this.aligned.forEach((isAligned, edge) => {
         if (isAligned) this.mailbox.unblockEdge(edge)
       })
@@ -178,14 +219,19 @@ export class SinkShell extends Shell {
   }
 
   private finish(sink: AsyncSink): Effect.Effect<void, ActorFailure> {
-    return Effect.andThen(
-      this.seal(sink),
-      Effect.flatMap(this.guard(sink.finish), (result) => {
+    return Effect.flatMap(this.seal(sink), () => {
+      // What it has been told only now to hand over, or has held until the end.
+      if (this.storedPosition.untold !== undefined || sink.held?.isDue() === true) return Effect.void
+      return Effect.flatMap(this.guard(sink.finish), (result) => {
         this.finished = result
         this.isFinished = true
         return this.complete(this.spec) ?? Effect.void
       })
-    )
+    })
+  }
+
+  protected override hearsOfStored(): boolean {
+    return this.sink?.onStored !== undefined
   }
 
   /**
@@ -194,11 +240,16 @@ export class SinkShell extends Shell {
    */
   private seal(sink: AsyncSink): Effect.Effect<void, ActorFailure> {
     const { checkpointing } = this.definition
-    if (checkpointing === undefined || this.isSealed) return Effect.void
+    if (this.isSealed) return Effect.void
+    // Without checkpoints only what it holds has to be brought to its end.
+    if (checkpointing === undefined && sink.held === undefined) return Effect.void
     return Effect.flatMap(this.guard(sink.seal ?? sink.sync ?? Effect.void), () => {
       this.position = sink.position()
       this.isSealed = true
-      return this.waitFor("blocked", checkpointing.onSealed(this.snapshot()))
+      if (checkpointing === undefined) return Effect.void
+      return Effect.map(this.waitFor("blocked", checkpointing.onSealed(this.snapshot())), () => {
+        if (sink.onStored !== undefined) this.storedPosition.goesOnAt(this.position)
+      })
     })
   }
 
@@ -208,7 +259,11 @@ export class SinkShell extends Shell {
 
   protected override held(): ReadonlyArray<Held> {
     const takenBack = this.spec.takesBack === true && !this.isFinished && this.definition.checkpointing === undefined ? this.written : 0
-    return [{ node: 0, count: takenBack, values: () => [] }, heldItems(0, this.items?.slice(this.next) ?? [])]
+    return [
+      { node: 0, count: takenBack, values: () => [] },
+      heldItems(0, this.sink?.held?.values() ?? []),
+      heldItems(0, this.items?.slice(this.next) ?? [])
+    ]
   }
 
   protected override underWay(): number {
@@ -235,9 +290,15 @@ export class SinkShell extends Shell {
     this.position = position ?? undefined
     ended.forEach((value, edge) => (this.ended[edge] = value))
     this.isSealed = isSealed
+    if (position !== null && !isFinished) this.storedPosition.goesOnAt(position)
     this.isFinished = isFinished
     this.finished = finished
   }
+}
+
+/** An item that it failed on, in the frame or among what the sink holds. */
+interface HeldItem extends FailedIn {
+  readonly isHeld?: boolean
 }
 
 interface SinkSnapshot {

@@ -36,6 +36,8 @@ export class SourceShell extends Shell {
   /** Items that were given before the snapshot that it goes on from. */
   private takenBefore = 0
   private hasEnded = false
+  /** Whether nothing is left to wait for once it has ended. */
+  private isCovered = true
   private barriers: Array<string | number> = []
   private reading: Fiber.Fiber<void, ActorFailure> | undefined
 
@@ -47,21 +49,17 @@ export class SourceShell extends Shell {
   }
 
   protected live(isOpen: Effect.Effect<void>): Effect.Effect<void, ActorFailure> {
-    if (this.hasEnded) return Effect.andThen(isOpen, this.awaitOutput)
-    const { address, checkpointing, services } = this.definition
-    const durable = checkpointing === undefined ? {} : { durable: checkpointing.durable }
+    if (this.hasEnded && this.isCovered) return Effect.andThen(isOpen, this.awaitOutput)
     return Effect.scoped(
-      Effect.flatMap(
-        this.guard(Effect.suspend(() => this.spec.open({ address, services, position: this.position, ...durable }))),
-        (source) =>
-          Effect.andThen(
-            isOpen,
-            Effect.suspend(() => {
-              this.source = source
-              const trying = this.dealWithLast(this.apply)
-              return trying ? Effect.andThen(trying, this.loop(source)) : this.loop(source)
-            })
-          )
+      Effect.flatMap(this.guard(Effect.suspend(() => this.spec.open({ ...this.surroundings, position: this.position }))), (source) =>
+        Effect.andThen(
+          isOpen,
+          Effect.suspend(() => {
+            this.source = source
+            const trying = this.dealWithLast(this.apply)
+            return trying ? Effect.andThen(trying, this.loop(source)) : this.loop(source)
+          })
+        )
       )
     )
   }
@@ -71,8 +69,9 @@ export class SourceShell extends Shell {
       const wait = this.batch && this.encode(this.batch)
       if (wait) return Effect.andThen(wait, step)
       this.obey()
+      if (this.storedPosition.untold !== undefined) return Effect.andThen(this.guard(this.storedPosition.tell(source.onStored)), step)
       if (!this.output.flush()) return Effect.andThen(this.awaitRoom, step)
-      if (this.hasEnded) return Effect.void
+      if (this.hasEnded) return this.isCovered ? Effect.void : Effect.andThen(this.awaitCover, step)
       if (this.isDone || this.lifecycle.mode === Mode.draining) return Effect.andThen(this.end(), step)
       const isPaused = this.lifecycle.mode === Mode.paused
       return Effect.andThen(this.waitFor("idle", isPaused ? this.orders.awaitControl : this.nextBatch(source)), step)
@@ -163,9 +162,26 @@ export class SourceShell extends Shell {
     const ended = Effect.sync(() => {
       this.output.signal("end", this.now())
       this.hasEnded = true
+      this.isCovered = this.definition.checkpointing === undefined || this.source?.onStored === undefined
     })
     const told = this.complete(this.spec)
     return told ? Effect.andThen(told, ended) : ended
+  }
+
+  /** Everything is given; what comes of it has to be in a checkpoint before the source may be closed. */
+  private get awaitCover(): Effect.Effect<void, ActorFailure> {
+    const stored = Effect.suspend(() => this.definition.checkpointing!.onSealed(this.snapshot()))
+    const told = Effect.suspend(() => {
+      this.storedPosition.goesOnAt(this.position)
+      return this.guard(this.storedPosition.tell(this.source!.onStored))
+    })
+    return Effect.map(Effect.andThen(this.waitFor("blocked", Effect.andThen(this.awaitOutput, stored)), told), () => {
+      this.isCovered = true
+    })
+  }
+
+  protected override hearsOfStored(): boolean {
+    return this.source?.onStored !== undefined
   }
 
   private obey(): void {
@@ -174,7 +190,9 @@ export class SourceShell extends Shell {
       if (order?.type === "barrier") this.barriers.push(order.subject!)
     }
     for (const barrier of this.barriers.splice(0)) {
-      this.definition.checkpointing?.onBarrier(barrier, this.snapshot())
+      const snapshot = this.snapshot()
+      this.definition.checkpointing?.onBarrier(barrier, snapshot)
+      this.storedPosition.passed(barrier, snapshot.position ?? undefined)
       // What nobody has taken can be read again: a barrier does not wait for a slow receiver to work a whole batch off.
       if (this.isSplit) this.output.signalAhead!("barrier", this.now(), barrier)
       else this.output.signal("barrier", this.now(), barrier)
@@ -224,8 +242,8 @@ export class SourceShell extends Shell {
     return undefined
   }
 
-  snapshot(): unknown {
-    const { before, hasEnded, isDone } = this
+  snapshot(): SourceSnapshot {
+    const { before, hasEnded, isCovered, isDone } = this
     const taken = this.takenBefore + this.metrics.itemsIn
     if (before !== undefined && this.isSplit) {
       const left = this.output.untaken.reduce((sum, { count }) => sum + count, 0)
@@ -234,19 +252,22 @@ export class SourceShell extends Shell {
         given: before.given + before.items - left,
         isDone,
         hasEnded,
+        isCovered,
         taken: taken - left
-      } satisfies SourceSnapshot
+      }
     }
-    return { position: this.position ?? null, given: this.given, isDone, hasEnded, taken } satisfies SourceSnapshot
+    return { position: this.position ?? null, given: this.given, isDone, hasEnded, isCovered, taken }
   }
 
   restore(snapshot: unknown): void {
-    const { given, hasEnded, isDone, position, taken } = snapshot as SourceSnapshot
+    const { given, hasEnded, isCovered = true, isDone, position, taken } = snapshot as SourceSnapshot
     this.given = given
     this.takenBefore = taken
     this.position = position ?? undefined
     this.isDone = isDone
     this.hasEnded = hasEnded
+    this.isCovered = isCovered
+    if (position !== null && !(hasEnded && isCovered)) this.storedPosition.goesOnAt(position)
     // Its end was on its way when the checkpoint was taken, or had arrived: it is harmless twice.
     if (hasEnded) this.output.signal("end", 0)
   }
@@ -257,5 +278,7 @@ interface SourceSnapshot {
   readonly given: number
   readonly isDone: boolean
   readonly hasEnded: boolean
+  /** Left out by earlier versions, which had no source that waits for it. */
+  readonly isCovered?: boolean
   readonly taken: number
 }

@@ -26,6 +26,7 @@ export type {
   AsyncSourceSpec,
   Concurrency,
   FanInSpec,
+  HeldItems,
   MailboxObserver,
   NodeObservers,
   NodeSpec,

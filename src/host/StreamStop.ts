@@ -1,4 +1,4 @@
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type { Actor } from "../actors/index.ts"
 import type { ShutdownPolicy } from "../capabilities/index.ts"
 import type { Checkpointing } from "./Checkpointing.ts"
@@ -104,7 +104,7 @@ export class StreamStop {
     // It was told before it had its store: its start looks at that.
     if (checkpointing === undefined) return
     for (const source of sources()) source.pause()
-    const stored = this.#options.promise(checkpointing.rounds.round).then((outcome) => {
+    const stored = this.#options.promise(Effect.tap(checkpointing.rounds.round, () => checkpointing.settled)).then((outcome) => {
       if (outcome.type === "failed") this.#options.log(`The last checkpoint of ${id} failed: ${String(outcome.error)}. The one before it stands.`)
     })
     // It may end by itself meanwhile, when its sources had ended.
