@@ -78,6 +78,9 @@ describe("Pictures", () => {
         const { arrows, boxes } = drawings(drawn)
         const layout = layeredLayout(boxes, arrows)
         const placed = boxes.map(({ height, id, width }) => ({ id, ...layout.boxes.get(id)!, width, height }))
+        // No more room than it takes.
+        expect(Math.min(...placed.map(({ x }) => x), ...layout.routes.flat().map(({ x }) => x - 1))).toBeCloseTo(0)
+        expect(Math.max(...placed.map(({ width, x }) => x + width), ...layout.routes.flat().map(({ x }) => x + 1))).toBeCloseTo(layout.width)
         for (const [index, a] of placed.entries()) {
           expect(a.x).toBeGreaterThanOrEqual(-1e-6)
           expect(a.x + a.width).toBeLessThanOrEqual(layout.width + 1e-6)

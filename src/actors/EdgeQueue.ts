@@ -73,9 +73,9 @@ export class EdgeQueue implements EdgeDemand {
     return this.frames.length > 0 && !this.isBlocked
   }
 
-  /** Whether a frame has room, and is asked for. */
+  /** Whether a frame has room, and is asked for. Signals need no asking: a barrier or an end does not wait for the low mark. */
   fits(frame: Frame): boolean {
-    return !(this.options.holdsOff === true && this.isPressing) && this.hasRoom(frame, this.frames.length, this.items, this.bytes)
+    return !(this.options.holdsOff === true && this.isPressing && frame.count > 0) && this.hasRoom(frame, this.frames.length, this.items, this.bytes)
   }
 
   /** What may still be added. */

@@ -77,6 +77,9 @@ describe(":stream.producer", () => {
     await settle()
     const drained = host.drain()
     await settle()
+    // The generator's actor has ended, though its buffer is as full as before.
+    const [generator, buffer] = (host.inspect() as { streams: ReadonlyArray<{ actors: ReadonlyArray<{ mode: string; mailbox?: { items: number } }> }> }).streams[0]!.actors
+    expect([generator!.mode, buffer!.mailbox!.items]).toEqual(["stopped", 80])
     step.open()
     await drained
     expect(await run).toMatchObject({ accepted: 80, processed: 80, undrained: 0 })
@@ -144,5 +147,50 @@ describe(":stream.consumer", () => {
     expect(
       await host.eval("(call :stream.await (call :stream.consumer {:source [1 0 2] :processor (fn [x] (/ 1 x)) :on-failure :skip}))")
     ).toBe(2)
+  })
+})
+
+describe("a checkpoint", () => {
+  it("keeps where the generator stood, what the consumer has counted, and which items debug has seen", async () => {
+    const store = `memory:producer-${process.pid}`
+    const shown: Array<number> = []
+    const seen: Array<number> = []
+    const step = gate()
+    let made = 0
+    const bindings = {
+      next: (n: unknown) => ((made = Math.max(made, (n as number) + 1)), (n as number) < 300 ? [n, (n as number) + 1] : null),
+      work: (n: unknown) => {
+        seen.push(n as number)
+        return n === 130 ? step.wait() : undefined
+      },
+      note: (sequence: unknown) => void shown.push(sequence as number)
+    }
+    const program = `(call :stream.await (call :stream.consumer
+      {:source (call :stream.with-checkpointing
+                 (call :stream.debug (call :stream.producer {:generator (fn [n] (or (next n) :done)) :initial-state 0})
+                   {:sample-rate 0.2 :seed 3 :log-fn (fn [e] (note (:sequence e)))})
+                 {:stream-id "produced" :checkpoint-interval 60000})
+       :processor work :buffer-size 20}))`
+    host = await StreamHost.start({ store, bindings })
+    const first = host.run(program)
+    first.catch(() => {})
+    await settle()
+    expect(seen.at(-1)).toBe(130)
+    expect(made).toBeLessThan(300)
+    const drained = host.drain()
+    await settle()
+    step.open()
+    await drained
+    await first.catch(() => {})
+    await host.stop()
+    const before = seen.length
+    expect(before).toBeLessThan(300)
+    host = await StreamHost.start({ store, bindings })
+    expect((await host.run(program)).value).toBe(300)
+    expect(seen).toEqual(Array.from({ length: 300 }, (_, n) => n))
+    // Each shown once, in both runs together as in one.
+    expect(new Set(shown).size).toBe(shown.length)
+    expect(shown.length).toBeGreaterThan(35)
+    expect(shown.length).toBeLessThan(85)
   })
 })

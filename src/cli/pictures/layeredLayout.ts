@@ -77,10 +77,10 @@ export const layeredLayout = (boxes: ReadonlyArray<Box>, arrows: ReadonlyArray<A
   const heights = layers.map((layer) => Math.max(0, ...layer.map(({ height }) => height)))
   const tops: Array<number> = []
   for (let layer = 0, top = 0; layer < layers.length; top += heights[layer]! + gap.layers, layer++) tops.push(top)
-  const left = Math.min(0, ...layers.flat().map(({ width, x }) => x - width / 2))
   const all = layers.flat()
+  const left = all.length === 0 ? 0 : Math.min(...all.map(({ width, x }) => x - width / 2))
   return {
-    width: Math.max(0, ...all.map(({ width, x }) => x + width / 2)) - left,
+    width: all.length === 0 ? 0 : Math.max(...all.map(({ width, x }) => x + width / 2)) - left,
     height: layers.length === 0 ? 0 : tops.at(-1)! + heights.at(-1)!,
     boxes: new Map([...vertices].map(([id, { layer, width, x }]) => [id, { x: x - width / 2 - left, y: tops[layer]! }])),
     routes: ways.map((way) => route(way, tops, heights, left))
@@ -157,7 +157,7 @@ const align = (layers: ReadonlyArray<ReadonlyArray<Vertex>>): void => {
   for (let sweep = 0; sweep < sweeps; sweep++) {
     const down = sweep % 2 === 0
     for (const layer of down ? layers : [...layers].reverse()) {
-      const near = (each: Vertex) => (sweep >= sweeps - 2 ? [...each.above, ...each.below] : down ? each.above : each.below)
+      const near = (each: Vertex) => (sweep >= sweeps / 2 ? [...each.above, ...each.below] : down ? each.above : each.below)
       settle(
         layer,
         layer.map((each) => leaning(each, near(each)) ?? each.x)
