@@ -17,6 +17,7 @@ import { memoryEfficient } from "./optimization/memory-efficient.ts"
 import { gracefulShutdown } from "./recovery/graceful-shutdown.ts"
 import { fileRead } from "./files/file-read.ts"
 import { fileWrite } from "./files/file-write.ts"
+import { httpGet } from "./network/http-get.ts"
 import { withCache } from "./optimization/with-cache.ts"
 import { debug } from "./observability/debug.ts"
 import { withMetrics } from "./observability/with-metrics.ts"
@@ -45,6 +46,7 @@ import { validateTypes } from "./types/validate-types.ts"
 export const builtins: ReadonlyArray<Capability> = [
   fileRead,
   fileWrite,
+  httpGet,
   fromCollection,
   fromIterable,
   toCollection,

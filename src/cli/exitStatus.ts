@@ -45,6 +45,7 @@ export const statusByTag: Readonly<Record<string, ExitStatus>> = {
   EvaluationCancelled: exitStatus.failed,
 
   CircuitOpen: exitStatus.unavailable,
+  NetworkFailure: exitStatus.unavailable,
   BoundExceeded: exitStatus.limit,
   ItemTimeout: exitStatus.limit,
   MailboxFull: exitStatus.limit,
