@@ -6,7 +6,7 @@
 // 100 MB of keys, against reading and deduplicating the same lines from the start.
 import { ok, strictEqual } from "node:assert/strict"
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { cpus, tmpdir } from "node:os"
+import { cpus as processors, tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { StreamHost } from "../src/host/index.ts"
@@ -42,17 +42,22 @@ const copyProgram = (folder: string, settings: string | undefined): string => {
 }
 
 /** @returns seconds, and how many checkpoints there were */
-const copy = async (folder: string, settings: string | undefined): Promise<{ readonly seconds: number; readonly checkpoints: number }> => {
+const copy = async (
+  folder: string,
+  settings: string | undefined
+): Promise<{ readonly seconds: number; readonly cpu: number; readonly checkpoints: number }> => {
   const dataDir = join(folder, "data")
   rmSync(dataDir, { recursive: true, force: true })
   const begun = performance.now()
+  const used = process.cpuUsage()
   const host = await StreamHost.start({ dataDir, policy: { read: [folder], write: [folder] } })
   const { value } = await host.run(copyProgram(folder, settings))
   await host.stop()
   const seconds = (performance.now() - begun) / 1000
+  const { system, user } = process.cpuUsage(used)
   strictEqual((value as { readonly items: number }).items, copiedLines)
   strictEqual(statSync(join(folder, "out.txt")).size, statSync(join(folder, "in.txt")).size)
-  return { seconds, checkpoints: settings === undefined ? 0 : lastCheckpointOf(dataDir).id }
+  return { seconds, cpu: (system + user) / 1e6, checkpoints: settings === undefined ? 0 : lastCheckpointOf(dataDir).id }
 }
 
 const lastCheckpointOf = (dataDir: string): { readonly id: number; readonly bytes: number } => {
@@ -70,19 +75,23 @@ const throughput = async (folder: string): Promise<ReadonlyArray<Row>> => {
     every10000: ":checkpoint-interval 600000 :every-n-items 10000"
   }
   const spent: Record<keyof typeof variants, Array<number>> = { without: [], everySecond: [], every10000: [] }
+  const cpus: Record<keyof typeof variants, Array<number>> = { without: [], everySecond: [], every10000: [] }
   const taken: Partial<Record<keyof typeof variants, number>> = {}
   for (let round = -1; round < rounds; round++) {
     for (const [variant, settings] of Object.entries(variants) as ReadonlyArray<[keyof typeof variants, string | undefined]>) {
-      const { checkpoints, seconds } = await copy(folder, settings)
+      const { checkpoints, cpu, seconds } = await copy(folder, settings)
       taken[variant] = checkpoints
       // The round before the first one is the warm-up.
-      if (round >= 0) spent[variant].push(seconds)
+      if (round < 0) continue
+      spent[variant].push(seconds)
+      cpus[variant].push(cpu)
     }
   }
   const row = (variant: "everySecond" | "every10000", name: string, target?: number): Row => {
     const ratios = spent[variant].map((seconds, round) => spent.without[round]! / seconds)
     const speed = (copiedLines / median(spent[variant]) / 1e6).toFixed(2)
-    const unit = `× without (ours ${speed} M items/s, ${taken[variant]} checkpoints in ${median(spent[variant]).toFixed(1)} s)`
+    const byCpu = (median(cpus.without) / median(cpus[variant])).toFixed(2)
+    const unit = `× without (${byCpu} × by CPU time; ours ${speed} M items/s, ${taken[variant]} checkpoints in ${median(spent[variant]).toFixed(1)} s)`
     return { name, ratio: median(ratios), worst: Math.min(...ratios), ...(target === undefined ? {} : { target }), unit }
   }
   return [
@@ -155,7 +164,7 @@ export const run = async (): Promise<ReadonlyArray<Row>> => {
 }
 
 if (import.meta.main) {
-  console.log(`Node ${process.version}, ${cpus()[0]?.model ?? "unknown CPU"}; median and worst of ${rounds} rounds of wall time`)
+  console.log(`Node ${process.version}, ${processors()[0]?.model ?? "unknown CPU"}; median and worst of ${rounds} rounds of wall time`)
   for (const { name, ratio, target, unit, worst } of await run()) {
     const verdict = target === undefined ? "" : ratio >= target ? `  (target ${target}: met)` : `  (target ${target}: MISSED)`
     console.log(`${name.padEnd(62)} ${ratio.toFixed(2).padStart(6)} ${(worst ?? ratio).toFixed(2).padStart(6)} ${unit}${verdict}`)
