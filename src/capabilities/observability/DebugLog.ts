@@ -1,7 +1,7 @@
 import { inspect } from "node:util"
 import type { StageServices } from "../../actors/index.ts"
 import type { StreamFunction } from "../../scheduler/index.ts"
-import { Keyword, keyword } from "../../serialization/index.ts"
+import { type Keyword, keyword } from "../../serialization/index.ts"
 import { callWithMeter } from "../wrapFunction.ts"
 import { redact, type Redaction } from "./redaction.ts"
 

@@ -1,6 +1,6 @@
 import * as Schema from "effect/Schema"
 import type { StreamFunction } from "../../scheduler/index.ts"
-import { isKeyword, Keyword } from "../../serialization/index.ts"
+import { isKeyword, type Keyword } from "../../serialization/index.ts"
 import type { OptionType } from "../Option.ts"
 import { callWithMeter } from "../wrapFunction.ts"
 
