@@ -21,6 +21,8 @@ export interface CheckpointRoundsOptions {
   readonly interval: Duration.Duration
   /** Also after so many items of the sources together. */
   readonly everyItems?: number | undefined
+  /** Whether there is nothing to store as long as the sources have given nothing since the last round that was stored. */
+  readonly onlyAfterItems?: boolean
   /** After this long a round is given up and counted; by default 10 minutes. */
   readonly timeout?: Duration.Duration
 }
@@ -61,6 +63,7 @@ export class CheckpointRounds {
   #wake: () => void = () => {}
   #isAsked = false
   #itemsAtLast = 0
+  #itemsStored = 0
   readonly #counts = { stored: 0, abandoned: 0, failed: 0 }
 
   constructor(options: CheckpointRoundsOptions) {
@@ -104,8 +107,7 @@ export class CheckpointRounds {
   /** A source has given so many items in all. */
   taken(source: string, items: number): void {
     this.#taken.set(source, items)
-    const { everyItems } = this.#options
-    if (everyItems !== undefined && this.#itemsTaken - this.#itemsAtLast >= everyItems) this.#wake()
+    if (this.#isDue) this.#wake()
   }
 
   /** A round is wanted before its time. */
@@ -129,14 +131,20 @@ export class CheckpointRounds {
       Effect.sleep(this.#options.interval),
       Effect.callback<void>((resume) => {
         this.#wake = () => resume(Effect.void)
-        if (this.#isEnding || this.#isAsked) this.#wake()
+        // What came about during the round before has woken nobody.
+        if (this.#isEnding || this.#isAsked || this.#isDue) this.#wake()
       })
     )
-    const step = Effect.flatMap(Effect.andThen(wait, this.round), (outcome) =>
+    const next = Effect.flatMap(this.round, (outcome) =>
       // A store that fails while everything waits for it must not be asked again in the same moment.
       outcome.type === "stored" || !this.#isEnding ? told(outcome) : Effect.andThen(told(outcome), Effect.sleep(Duration.seconds(1)))
     )
-    return Effect.forever(step)
+    return Effect.forever(
+      Effect.andThen(
+        wait,
+        Effect.suspend(() => (this.#hasNothingNew ? Effect.void : next))
+      )
+    )
   }
 
   #run(): Effect.Effect<RoundOutcome> {
@@ -176,6 +184,7 @@ export class CheckpointRounds {
       Effect.map(this.#options.store(id, snapshots), () => {
         this.#machine.send({ type: "stored" })
         this.#counts.stored++
+        this.#itemsStored = this.#itemsAtLast
         for (const entry of covered) {
           this.#sealed.splice(this.#sealed.indexOf(entry), 1)
           Deferred.doneUnsafe(entry.isStored, Exit.void)
@@ -219,6 +228,16 @@ export class CheckpointRounds {
   /** Nothing but sinks that wait for a checkpoint is left. */
   get #isEnding(): boolean {
     return this.#sealed.length > 0 && this.#options.actors.every((actor) => this.#final.has(actor))
+  }
+
+  get #hasNothingNew(): boolean {
+    return this.#options.onlyAfterItems === true && !this.#isEnding && !this.#isAsked && this.#itemsTaken === this.#itemsStored
+  }
+
+  /** Enough items for the next round have been taken. */
+  get #isDue(): boolean {
+    const { everyItems } = this.#options
+    return everyItems !== undefined && this.#itemsTaken - this.#itemsAtLast >= everyItems
   }
 
   get #itemsTaken(): number {
