@@ -6,9 +6,9 @@ import { crashAt, crashFolder, problemOf } from "./crashPoints.ts"
 const step = 6
 
 // Every point of a fresh start, before and after it: node tests/drivers/crashPoints.ts
-describe("a process that kills itself at a later change of its files or store each time it is started", () => {
+describe("CP-2: a process that kills itself at a later change of its files or store each time it is started", () => {
   it.each(["replace", "append"] as const)(
-    "CP-2 has an exact output once none is left (%s)",
+    "has an exact output once none is left (%s)",
     (mode) => {
       const folder = crashFolder(mode)
       const names: Array<string> = []
