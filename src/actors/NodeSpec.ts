@@ -149,6 +149,11 @@ export interface SyncSource {
 export interface AsyncSourceSpec {
   readonly kind: "async-source"
   readonly capability: string
+  /**
+   * Its items are given back unless they are acknowledged, which it does in `onStored`: so its stream has checkpoints, whether
+   * anybody asked for them or not. It waits with more than so many items.
+   */
+  readonly acknowledges?: { readonly atMost: number }
   /** Opens at the start, or at `position` as an earlier run recorded it. Released with its scope on every way out. */
   readonly open: (context: OpenContext) => Effect.Effect<AsyncSource, unknown, Scope.Scope>
   readonly observe?: NodeObservers

@@ -4,53 +4,21 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Actor, ActorCheckpointing } from "../actors/index.ts"
 import type { BuiltGraph, StreamValue } from "../capabilities/index.ts"
-import { hashGraph, type Plan, type StreamFunction } from "../scheduler/index.ts"
+import type { Plan } from "../scheduler/index.ts"
 import { decodeValue, encodeValue } from "../serialization/index.ts"
-import { type OwnedStream, type StateStore, StreamFenced } from "../state/index.ts"
+import { type OwnedStream, type StateStore, StreamFenced, StreamInUse } from "../state/index.ts"
 import { CheckpointRounds, type RoundOutcome } from "../supervisors/index.ts"
 import { type ActorRecord, type CheckpointRecord, checkCompatible, comparable, decodeRecord, encodeRecord, maxStateBytes, type StreamRecord } from "./CheckpointRecord.ts"
+import type { CheckpointSettings } from "./CheckpointSettings.ts"
 import { CheckpointDamaged, CheckpointOfOtherVersion, CheckpointRefused } from "./errors.ts"
-import type { HostStores, StoreName } from "./HostStores.ts"
+import type { HostStores } from "./HostStores.ts"
 import { observe } from "./observe.ts"
 import { storedStream } from "./storedStream.ts"
-
-/** What `stream.with-checkpointing` says for the pipeline that it stands in. */
-export interface CheckpointSettings {
-  readonly streamId: string
-  readonly intervalMs: number
-  readonly everyItems: number | undefined
-  readonly timeoutMs: number
-  readonly store: StoreName
-  readonly onCheckpoint: StreamFunction | undefined
-}
 
 /** What a checkpointed pipeline needs of its host. */
 export interface CheckpointHost {
   readonly storeNamed: HostStores["storeNamed"]
   readonly log: (line: string) => unknown
-}
-
-/** @param ordinal which of the program's streams it is, from 1 on */
-export const checkpointSettings = ({ graph }: BuiltGraph, ordinal: number): CheckpointSettings | undefined => {
-  const nodes = graph.nodes.filter(({ capability }) => capability === "stream.with-checkpointing")
-  const [node] = nodes
-  if (node === undefined) return undefined
-  if (nodes.length > 1) {
-    throw new CheckpointRefused(
-      String(node.options["stream-id"] ?? "without a name"),
-      `would be taken twice: ${nodes.map(({ id }) => id).join(" and ")} stand in one pipeline`,
-      "One :stream.with-checkpointing covers the whole pipeline that is consumed through it: leave the others out."
-    )
-  }
-  const { options } = node
-  return {
-    streamId: (options["stream-id"] as string | undefined) ?? `${hashGraph(graph).slice(0, 16)}-${ordinal}`,
-    intervalMs: options["checkpoint-interval"] as number,
-    everyItems: options["every-n-items"] as number | undefined,
-    timeoutMs: options["checkpoint-timeout"] as number,
-    store: options["checkpoint-store"] as StoreName,
-    onCheckpoint: options["on-checkpoint"] as StreamFunction | undefined
-  }
 }
 
 /** The last checkpoint that can be read, as a pipeline goes on with it. */
@@ -80,7 +48,7 @@ export class Checkpointing {
    * @param options.anew a stream that has ended is forgotten
    */
   static readonly open = Effect.fnUntraced(function* (
-    settings: CheckpointSettings,
+    asked: CheckpointSettings,
     options: {
       readonly host: CheckpointHost
       readonly value: StreamValue
@@ -90,10 +58,13 @@ export class Checkpointing {
       readonly anew: boolean
     }
   ): Effect.fn.Return<Checkpointing, unknown, Scope.Scope> {
-    const { anew, built, checkpointId, host, plan, value } = options
+    const { built, checkpointId, host, plan, value } = options
+    const store = yield* host.storeNamed(asked.store)
+    const owned = yield* asked.isImplicit ? ownFree(store, asked.streamId) : store.own(asked.streamId)
+    const settings = { ...asked, streamId: owned.stream }
     const { streamId } = settings
-    const store = yield* host.storeNamed(settings.store)
-    const owned = yield* store.own(streamId)
+    // What only acknowledges has no result that anybody would ask for again.
+    const anew = options.anew || settings.isImplicit
     const stored = yield* store.checkpoints(streamId)
     const newest = yield* Effect.try({ try: () => newestReadable(streamId, stored, checkpointId, host.log), catch: (error) => error })
     const isForgotten = anew && newest?.record.status === "finished"
@@ -143,7 +114,8 @@ export class Checkpointing {
       firstId: parts.lastId + 1,
       interval: Duration.millis(settings.intervalMs),
       everyItems: settings.everyItems,
-      timeout: Duration.millis(settings.timeoutMs)
+      timeout: Duration.millis(settings.timeoutMs),
+      onlyAfterItems: settings.isImplicit
     })
   }
 
@@ -269,6 +241,14 @@ export class Checkpointing {
     }
   }
 }
+
+/** Several of one kind may work side by side, each with checkpoints of its own. */
+const ownFree = (store: StateStore, stream: string, ordinal = 1): ReturnType<StateStore["own"]> =>
+  Effect.catch(store.own(ordinal === 1 ? stream : `${stream}-${ordinal}`), (error) =>
+    error instanceof StreamInUse && ordinal < mostOfOneKind ? ownFree(store, stream, ordinal + 1) : Effect.fail(error)
+  )
+
+const mostOfOneKind = 1000
 
 const streamFact = "stream"
 

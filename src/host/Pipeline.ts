@@ -16,7 +16,8 @@ import {
 } from "../capabilities/index.ts"
 import { makePlan, type Plan } from "../scheduler/index.ts"
 import type { ChildExit, ChildSpec, Directive } from "../supervisors/index.ts"
-import { Checkpointing, checkpointSettings, type CheckpointSettings } from "./Checkpointing.ts"
+import { Checkpointing } from "./Checkpointing.ts"
+import { checkpointSettings, type CheckpointSettings } from "./CheckpointSettings.ts"
 import { type DeadLetter, DeadLetters } from "./DeadLetters.ts"
 import { countItems } from "./countItems.ts"
 import { Parts } from "./Parts.ts"
@@ -85,7 +86,7 @@ export class Pipeline extends StreamHandle {
     const file = this.#settings === undefined ? runtime.undrained : undefined
     this.#stop = new StreamStop(this.#stoppable, {
       policy: shutdownOf(this.built.graph),
-      isCheckpointed: this.#settings !== undefined,
+      isCheckpointed: this.#settings !== undefined && !this.#settings.isImplicit,
       promise: runtime.promise,
       log: runtime.log
     })
@@ -94,7 +95,7 @@ export class Pipeline extends StreamHandle {
 
   /** The name of its checkpoints, where it has any. */
   get streamId(): string | undefined {
-    return this.#settings?.streamId
+    return this.#settings?.isImplicit === false ? this.#settings.streamId : undefined
   }
 
   get result(): Promise<unknown> {
