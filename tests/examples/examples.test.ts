@@ -63,6 +63,11 @@ describe("the examples", () => {
     expect(printed.map((line) => line.trim())).toEqual(promised(source, ";;").map((line) => line.trim()))
   })
 
+  it("05 prints what its head says", async () => {
+    const { printed, source } = await runProgram("examples/05-watching/watching.rtfs")
+    expect(printed).toEqual(promised(source, ";;"))
+  })
+
   it("04 prints what its head says, over two kills", () => {
     const path = "examples/04-survives-anything/survive.ts"
     const { status, stderr, stdout } = spawnSync(process.execPath, [path], { encoding: "utf8" })
