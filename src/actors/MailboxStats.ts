@@ -4,6 +4,7 @@ import type { EdgeQueue } from "./EdgeQueue.ts"
 export interface MailboxStats {
   /** What it holds now, the frames in work and on disk included. */
   readonly frames: number
+  /** Where its marks are in items, those of the frame in work that are worked off do not count any more. */
   readonly items: number
   /** What it takes in memory. */
   readonly bytes: number

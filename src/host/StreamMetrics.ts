@@ -164,7 +164,8 @@ class Collector {
   #latencyOf(address: string): Readonly<Record<string, number>> | null {
     const histogram = this.#latencies.get(address)
     if (histogram === undefined || histogram.count === 0) return null
-    const ms = (microseconds: number) => microseconds / 1000
+    // The clock shows no less than that, and the histogram's buckets are a little wide.
+    const ms = (microseconds: number) => Math.round(microseconds / 1000)
     return {
       p50: ms(histogram.percentile(50)),
       p95: ms(histogram.percentile(95)),
