@@ -17,6 +17,7 @@ import { memoryEfficient } from "./optimization/memory-efficient.ts"
 import { gracefulShutdown } from "./recovery/graceful-shutdown.ts"
 import { fileRead } from "./files/file-read.ts"
 import { fileWrite } from "./files/file-write.ts"
+import { httpBulkPost } from "./network/http-bulk-post.ts"
 import { httpGet } from "./network/http-get.ts"
 import { withCache } from "./optimization/with-cache.ts"
 import { debug } from "./observability/debug.ts"
@@ -47,6 +48,7 @@ export const builtins: ReadonlyArray<Capability> = [
   fileRead,
   fileWrite,
   httpGet,
+  httpBulkPost,
   fromCollection,
   fromIterable,
   toCollection,

@@ -12,4 +12,7 @@ export const observe = async (observer: StreamFunction, value: unknown): Promise
 
 /** The observers of this name that the nodes of a stream have. */
 export const observersIn = (graph: Graph, name: "on-complete" | "on-error"): ReadonlyArray<StreamFunction> =>
-  graph.nodes.flatMap(({ options }) => (options[name] === undefined ? [] : [options[name] as StreamFunction]))
+  graph.nodes.flatMap(({ capability, options }) => (options[name] === undefined || (name === "on-error" && hasOwnError.has(capability)) ? [] : [options[name] as StreamFunction]))
+
+/** Capabilities whose `:on-error` is told of something else than the failure of the stream. */
+const hasOwnError: ReadonlySet<string> = new Set(["stream.http.bulk-post"])
