@@ -1,11 +1,14 @@
 import * as Effect from "effect/Effect"
 import { idNotAbove, type StoreFailure, StreamFenced, StreamInUse } from "./errors.ts"
 import { MemoryDeadLetters } from "./MemoryDeadLetters.ts"
+import type { EmbeddedQueue } from "./queues/EmbeddedQueue.ts"
 import type { NewCheckpoint, OwnedStream, StateStore, StoredCheckpoint } from "./StateStore.ts"
 
 /** What lives as long as the process keeps it. */
 export const makeMemoryStore = (location: string): StateStore => {
   const memory: Memory = { location, epoch: 0, owners: new Map(), states: new Map() }
+  const deadLetters = new MemoryDeadLetters(location)
+  let queues: Promise<EmbeddedQueue> | undefined
   return {
     kind: "memory",
     location,
@@ -17,9 +20,20 @@ export const makeMemoryStore = (location: string): StateStore => {
       ),
     checkpoints: (stream) => Effect.sync(() => [...(memory.states.get(stream)?.checkpoints ?? [])]),
     streams: Effect.sync(() => [...memory.states.keys()].sort()),
-    deadLetters: new MemoryDeadLetters(location)
+    deadLetters,
+    queues: Effect.promise(() => {
+      queues ??= openQueues(location, deadLetters)
+      return queues
+    })
   }
 }
+
+const openQueues = async (location: string, deadLetters: MemoryDeadLetters): Promise<EmbeddedQueue> => {
+  const [{ EmbeddedQueue }, { SqliteDatabase }] = await Promise.all([import("./queues/EmbeddedQueue.ts"), import("./SqliteDatabase.ts")])
+  return new EmbeddedQueue(await SqliteDatabase.inMemory(location), deadLetters, { location, ...queueBounds })
+}
+
+const queueBounds = { maxMessages: 100_000, maxBytes: 64 * 1024 ** 2 }
 
 interface Memory {
   readonly location: string

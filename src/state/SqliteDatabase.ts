@@ -32,10 +32,10 @@ export type Row = Readonly<Record<string, unknown>>
 export class SqliteDatabase {
   readonly location: string
   readonly #database: DatabaseSync
-  readonly #lock: FileLock
+  readonly #lock: FileLock | undefined
   readonly #statements = new Map<string, StatementSync>()
 
-  private constructor(location: string, database: DatabaseSync, lock: FileLock) {
+  private constructor(location: string, database: DatabaseSync, lock?: FileLock) {
     this.location = location
     this.#database = database
     this.#lock = lock
@@ -72,9 +72,15 @@ export class SqliteDatabase {
     }
   }
 
+  /** An empty one, without tables, that is gone with whoever holds it. */
+  static async inMemory(location: string): Promise<SqliteDatabase> {
+    const { DatabaseSync } = await import("node:sqlite")
+    return new SqliteDatabase(location, new DatabaseSync(":memory:"))
+  }
+
   close(): void {
     this.#database.close()
-    this.#lock.release()
+    this.#lock?.release()
   }
 
   /** **Fails** by throwing `StoreFailure`. */

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { checksumOf } from "./Checksum.ts"
 import { damaged, type DataDirectoryInUse, idNotAbove, type StoreFailure, StreamFenced, StreamInUse } from "./errors.ts"
+import { EmbeddedQueue } from "./queues/EmbeddedQueue.ts"
 import { reading, type Row, SqliteDatabase, writing } from "./SqliteDatabase.ts"
 import { SqliteDeadLetters } from "./SqliteDeadLetters.ts"
 import type { NewCheckpoint, OwnedStream, StateStore, StoredCheckpoint } from "./StateStore.ts"
@@ -22,25 +23,36 @@ export const openSqliteStore = (
       Effect.tryPromise({ try: () => SqliteDatabase.open(file, options), catch: (error) => error as StoreFailure | DataDirectoryInUse }),
       (database) => Effect.sync(() => database.close())
     ),
-    (database): StateStore => ({
-      kind: "sqlite",
-      location: database.location,
-      durability: { level: "synced" },
-      own: (stream) =>
-        Effect.map(
-          Effect.acquireRelease(take(database, stream), (epoch) => release(database, stream, epoch)),
-          (epoch) => ownedStream(database, stream, epoch)
+    (database): StateStore => {
+      const deadLetters = new SqliteDeadLetters(database)
+      let queues: EmbeddedQueue | undefined
+      return {
+        kind: "sqlite",
+        location: database.location,
+        durability: { level: "synced" },
+        own: (stream) =>
+          Effect.map(
+            Effect.acquireRelease(take(database, stream), (epoch) => release(database, stream, epoch)),
+            (epoch) => ownedStream(database, stream, epoch)
+          ),
+        checkpoints: (stream) => reading(database, () => readCheckpoints(database, stream)),
+        streams: reading(database, () =>
+          database
+            .all("SELECT stream FROM checkpoints UNION SELECT stream FROM facts")
+            .map(({ stream }) => nameOfStored(String(stream)))
+            .sort()
         ),
-      checkpoints: (stream) => reading(database, () => readCheckpoints(database, stream)),
-      streams: reading(database, () =>
-        database
-          .all("SELECT stream FROM checkpoints UNION SELECT stream FROM facts")
-          .map(({ stream }) => nameOfStored(String(stream)))
-          .sort()
-      ),
-      deadLetters: new SqliteDeadLetters(database)
-    })
+        deadLetters,
+        queues: reading(
+          database,
+          () => (queues ??= new EmbeddedQueue(database, deadLetters, { location: database.location, ...queueBounds }))
+        )
+      }
+    }
   )
+
+/** What its queues may hold; the file itself may be bounded below that. */
+const queueBounds = { maxMessages: 10_000_000, maxBytes: 16 * 1024 ** 3 }
 
 const take = (database: SqliteDatabase, stream: string) =>
   writing<number, StreamInUse>(database, () => {

@@ -1,6 +1,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { StoreFailure, StreamFenced, StreamInUse } from "./errors.ts"
+import type { QueueBackend } from "./queues/QueueBackend.ts"
 
 /**
  * Where the state of streams is kept. It holds bytes under names and knows nothing of what they mean.
@@ -23,6 +24,8 @@ export interface StateStore {
   readonly checkpoints: (stream: string) => Effect.Effect<ReadonlyArray<StoredCheckpoint>, StoreFailure>
   readonly streams: Effect.Effect<ReadonlyArray<string>, StoreFailure>
   readonly deadLetters: DeadLetterStore
+  /** Queues in this store, which only this process uses. A store that is a server's has none: queues are that server's business. */
+  readonly queues?: Effect.Effect<QueueBackend, StoreFailure>
 }
 
 /** What of a completed write outlives which end. */

@@ -11,3 +11,7 @@ export type {
   StoredCheckpoint,
   StoredDeadLetter
 } from "./StateStore.ts"
+export { openQueueBackend, queueSchemes } from "./queues/openQueueBackend.ts"
+export { deadLetterType } from "./queues/LeasedLetters.ts"
+export type { Delivery, NewMessage, QueueBackend, QueueDepth, QueueSubscription } from "./queues/QueueBackend.ts"
+export { QueueFailure } from "./queues/QueueFailure.ts"

@@ -1,0 +1,331 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Options } from "amqplib"
+import type { ServerUrl } from "../ServerUrl.ts"
+import { Arrivals } from "./Arrivals.ts"
+import type { Delivery, NewMessage, QueueBackend, QueueDepth, QueueSubscription, SubscriptionOptions } from "./QueueBackend.ts"
+import { lostQueue, missingPackage, QueueFailure } from "./QueueFailure.ts"
+
+/**
+ * Queues of RabbitMQ. One that is not there is made as a quorum queue, which counts how often a message was given; one that is
+ * there is used as it is.
+ *
+ * A consumer has its messages until its channel closes: there are no leases that run out, and nothing to extend.
+ *
+ * **Order** as published, but for messages that were given back.
+ */
+export class RabbitQueue implements QueueBackend {
+  readonly kind = "rabbitmq"
+  readonly location: string
+  readonly #server: ServerUrl
+  readonly #known = new Set<string>()
+  #connection: Promise<ChannelModel> | undefined
+  #publisher: Promise<ConfirmChannel> | undefined
+  #isClosed = false
+
+  private constructor(server: ServerUrl) {
+    this.location = server.location
+    this.#server = server
+  }
+
+  static open(server: ServerUrl): Effect.Effect<RabbitQueue, QueueFailure, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.suspend(() => {
+        const queue = new RabbitQueue(server)
+        return Effect.as(
+          queue.#attempt(() => queue.#connected()),
+          queue
+        )
+      }),
+      (queue) => Effect.promise(() => queue.#close())
+    )
+  }
+
+  subscribe(queue: string, { maxHeld }: SubscriptionOptions): Effect.Effect<QueueSubscription, QueueFailure, Scope.Scope> {
+    return Effect.map(
+      Effect.acquireRelease(
+        Effect.suspend(() => {
+          const held = new HeldMessages(() => this.#channelFor(queue), queue, Math.min(maxHeld, 65_535))
+          return Effect.as(
+            this.#attempt(() => held.open()),
+            held
+          )
+        }),
+        (held) => Effect.promise(() => held.close())
+      ),
+      (held): QueueSubscription => ({
+        receive: (max) =>
+          Effect.andThen(
+            this.#attempt(() => held.open()),
+            held.arrivals.take(max)
+          ),
+        acknowledge: (deliveries) => this.#attempt(() => held.acknowledge(deliveries)),
+        giveBack: (deliveries, { delayMs }) =>
+          // The server knows no delay: they are held back here, and come back at once where this ends.
+          Effect.andThen(
+            delayMs > 0 ? Effect.sleep(delayMs) : Effect.void,
+            this.#attempt(() => held.giveBack(deliveries))
+          ),
+        extend: () => Effect.void
+      })
+    )
+  }
+
+  publish(queue: string, messages: ReadonlyArray<NewMessage>): Effect.Effect<void, QueueFailure> {
+    return this.#attempt(async () => {
+      const channel = await this.#publishing(queue)
+      await Promise.all(messages.map((message) => publishOne(channel, queue, message)))
+    })
+  }
+
+  depth(queue: string): Effect.Effect<QueueDepth, QueueFailure> {
+    return this.#attempt(async () => {
+      const channel = await this.#publishing(queue)
+      const { messageCount } = await channel.checkQueue(queue)
+      return { waiting: messageCount, held: undefined }
+    })
+  }
+
+  async #publishing(queue: string): Promise<ConfirmChannel> {
+    await this.#make(queue)
+    if (this.#publisher === undefined) {
+      const opening = this.#connected().then((connection) => connection.createConfirmChannel())
+      this.#publisher = opening
+      const forget = () => {
+        if (this.#publisher === opening) this.#publisher = undefined
+      }
+      opening.then((channel) => channel.on("error", () => {}).on("close", forget), forget)
+    }
+    return this.#publisher
+  }
+
+  async #channelFor(queue: string): Promise<Channel> {
+    await this.#make(queue)
+    return (await this.#connected()).createChannel()
+  }
+
+  /** Looking for a queue that is not there closes the channel, so it is one for this alone. */
+  async #make(queue: string): Promise<void> {
+    if (this.#known.has(queue)) return
+    const connection = await this.#connected()
+    const looking = await connection.createChannel()
+    looking.on("error", () => {})
+    const isThere = await looking.checkQueue(queue).then(
+      () => true,
+      (error: unknown) => {
+        if ((error as { code?: number }).code === 404) return false
+        throw error
+      }
+    )
+    if (isThere) await looking.close()
+    else {
+      const making = await connection.createChannel()
+      making.on("error", () => {})
+      await making.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } })
+      await making.close()
+    }
+    this.#known.add(queue)
+  }
+
+  #connected(): Promise<ChannelModel> {
+    if (this.#isClosed) return Promise.reject(new Error("it was closed with the host"))
+    if (this.#connection !== undefined) return this.#connection
+    const connecting = connect(this.#server)
+    this.#connection = connecting
+    const forget = () => {
+      if (this.#connection === connecting) this.#connection = undefined
+      // A queue may be gone with the server that had it.
+      this.#known.clear()
+    }
+    connecting.then((connection) => connection.on("error", () => {}).on("close", forget), forget)
+    return connecting
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosed = true
+    const connection = await this.#connection?.catch(() => undefined)
+    await connection?.close().catch(() => {})
+  }
+
+  #attempt<A>(body: () => Promise<A>): Effect.Effect<A, QueueFailure> {
+    return Effect.tryPromise({ try: body, catch: (error) => failureOf(this.#server, error) })
+  }
+}
+
+/** What one consumer has, in one channel after the other: with a channel, its messages are gone, and come again. */
+class HeldMessages {
+  readonly arrivals = new Arrivals()
+  readonly #newChannel: () => Promise<Channel>
+  readonly #queue: string
+  readonly #prefetch: number
+  #channel: Promise<Channel> | undefined
+  #current: Channel | undefined
+  /** How many messages came in channels before this one, for names of those that have none. */
+  #ordinal = 0
+  /** Rising tags of what is neither acknowledged nor given back. */
+  readonly #unsettled = new Set<number>()
+  #isClosed = false
+
+  constructor(newChannel: () => Promise<Channel>, queue: string, prefetch: number) {
+    this.#newChannel = newChannel
+    this.#queue = queue
+    this.#prefetch = prefetch
+  }
+
+  async open(): Promise<void> {
+    if (this.#current !== undefined) return
+    this.#channel ??= this.#consume().finally(() => (this.#channel = undefined))
+    await this.#channel
+  }
+
+  async #consume(): Promise<Channel> {
+    const channel = await this.#newChannel()
+    const lost = () => {
+      if (this.#current !== channel) return
+      this.#current = undefined
+      this.arrivals.drop()
+    }
+    channel.on("error", () => {}).on("close", lost)
+    this.#current = channel
+    this.#unsettled.clear()
+    try {
+      await channel.prefetch(this.#prefetch)
+      await channel.consume(this.#queue, (message) => {
+        if (this.#current !== channel) return
+        if (message === null) {
+          // The server took the queue away.
+          lost()
+          this.arrivals.fail(lostQueue(this.#queue, "the server ended the consumer"))
+          return
+        }
+        this.#unsettled.add(message.fields.deliveryTag)
+        this.arrivals.push(deliveryOf(message, channel, ++this.#ordinal))
+      })
+      return channel
+    } catch (error) {
+      lost()
+      throw error
+    }
+  }
+
+  async acknowledge(deliveries: ReadonlyArray<Delivery>): Promise<ReadonlyArray<Delivery>> {
+    const channel = this.#current
+    const there = deliveries.filter(({ receipt }) => (receipt as Receipt).channel === channel)
+    if (channel === undefined || there.length === 0) return []
+    const messages = new Map(there.map(({ receipt }) => [tagOf(receipt), (receipt as Receipt).message] as const))
+    const upTo = this.#lastOfFirst(messages)
+    // One word for the first of them, as long as none of another kind is among those.
+    if (upTo !== undefined) channel.ack(messages.get(upTo)!, true)
+    for (const [tag, message] of messages) {
+      this.#unsettled.delete(tag)
+      if (upTo === undefined || tag > upTo) channel.ack(message)
+    }
+    // The server works commands of a channel off in order, so these are done when it answers another.
+    await channel.checkQueue(this.#queue)
+    return there
+  }
+
+  async giveBack(deliveries: ReadonlyArray<Delivery>): Promise<void> {
+    const channel = this.#current
+    const there = deliveries.filter(({ receipt }) => (receipt as Receipt).channel === channel)
+    if (channel === undefined || there.length === 0) return
+    for (const { receipt } of there) {
+      this.#unsettled.delete(tagOf(receipt))
+      channel.nack((receipt as Receipt).message, false, true)
+    }
+    await channel.checkQueue(this.#queue)
+  }
+
+  /** The highest tag up to which all that is unsettled is among these. */
+  #lastOfFirst(messages: ReadonlyMap<number, unknown>): number | undefined {
+    let last: number | undefined
+    for (const tag of this.#unsettled) {
+      if (!messages.has(tag)) break
+      last = tag
+    }
+    return last
+  }
+
+  /** With the channel, all that is in it goes back. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const channel = this.#current
+    this.#current = undefined
+    await channel?.close().catch(() => {})
+  }
+}
+
+interface Receipt {
+  readonly channel: Channel
+  readonly message: ConsumeMessage
+}
+
+const tagOf = (receipt: unknown): number => (receipt as Receipt).message.fields.deliveryTag
+
+const deliveryOf = (message: ConsumeMessage, channel: Channel, ordinal: number): Delivery => {
+  const {
+    contentType,
+    headers = {},
+    messageId,
+    timestamp
+  } = message.properties as Options.Publish & { readonly headers?: Record<string, unknown> }
+  const { fields } = message
+  const counted = headers["x-delivery-count"]
+  const named = Object.entries(headers).filter(([name, value]) => !name.startsWith("x-") && value !== null && typeof value !== "object")
+  return {
+    id: messageId ?? `unnamed-${ordinal}`,
+    attempts: typeof counted === "number" ? counted + 1 : fields.redelivered ? 2 : 1,
+    // Its timestamps are whole seconds; ours are written beside it.
+    time:
+      typeof headers["sent-at"] === "string" ? Number(headers["sent-at"]) : typeof timestamp === "number" ? timestamp * 1000 : undefined,
+    body: message.content,
+    contentType,
+    headers: {
+      ...Object.fromEntries(named.filter(([name]) => name !== "sent-at").map(([name, value]) => [name, String(value)])),
+      ...(messageId === undefined ? {} : { "message-key": messageId })
+    },
+    receipt: { channel, message } satisfies Receipt
+  }
+}
+
+const publishOne = (channel: ConfirmChannel, queue: string, { body, contentType, headers, key, time }: NewMessage): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const options = {
+      persistent: true,
+      messageId: key,
+      contentType,
+      timestamp: Math.floor(time / 1000),
+      headers: { ...headers, "sent-at": String(time) }
+    }
+    const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    channel.sendToQueue(queue, content, options, (error: unknown) => (error ? reject(error) : resolve()))
+  })
+
+const connect = async ({ location, url }: ServerUrl): Promise<ChannelModel> => {
+  const { default: amqplib } = await load(location)
+  return amqplib.connect(url, { timeout: 5000, clientProperties: { connection_name: "rtfs-streams" } })
+}
+
+const load = async (location: string) => {
+  try {
+    return await import("amqplib")
+  } catch (cause) {
+    throw missingPackage(location, "amqplib", cause)
+  }
+}
+
+const failureOf = ({ location, redacted }: ServerUrl, error: unknown): QueueFailure => {
+  if (error instanceof QueueFailure) return error
+  const message = redacted(error instanceof Error ? error.message || error.name : String(error))
+  if (/ACCESS_REFUSED|ACCESS-REFUSED|403/.test(message)) {
+    return new QueueFailure(location, `refuses this user (${message})`, { fix: "Check user, password and permissions.", isPassing: false })
+  }
+  if (/PRECONDITION_FAILED|406|RESOURCE_LOCKED|405/.test(message)) {
+    return new QueueFailure(location, `has that queue otherwise (${message})`, {
+      fix: "Use another name, or make the queue as it is wanted.",
+      isPassing: false
+    })
+  }
+  return lostQueue(location, message)
+}

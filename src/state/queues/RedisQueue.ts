@@ -1,0 +1,225 @@
+import { randomUUID } from "node:crypto"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { RedisConnection, type RedisReply } from "../RedisConnection.ts"
+import type { ServerUrl } from "../ServerUrl.ts"
+import type { Delivery, NewMessage, QueueBackend, QueueDepth, QueueSubscription, SubscriptionOptions } from "./QueueBackend.ts"
+import { lostQueue, QueueFailure } from "./QueueFailure.ts"
+import { acknowledgeScript, claimScript, leaveScript, moveScript, publishScript } from "./redisQueueScripts.ts"
+
+const group = "rtfs-streams"
+
+/** Who has what was given back, until its delay has passed. */
+const nobody = "given-back"
+
+/** For so long a message that is published again under its key is known. */
+const keyMs = 60 * 60 * 1000
+
+/** How long one read waits in the server, and after how long it looks for leases that have run out. */
+const blockMs = 500
+
+/**
+ * Queues as Redis Streams: one stream, and one consumer group in it, for each. What is acknowledged is deleted.
+ *
+ * **Order** as published, but for messages that were given back.
+ */
+export class RedisQueue implements QueueBackend {
+  readonly kind = "redis"
+  readonly location: string
+  readonly #server: ServerUrl
+  readonly #prefix: string
+  readonly #connection: RedisConnection
+
+  private constructor(server: ServerUrl, connection: RedisConnection) {
+    this.location = server.location
+    this.#server = server
+    this.#prefix = server.parameter ?? ""
+    this.#connection = connection
+  }
+
+  static open(server: ServerUrl): Effect.Effect<RedisQueue, QueueFailure, Scope.Scope> {
+    return Effect.map(connect(server), (connection) => new RedisQueue(server, connection))
+  }
+
+  subscribe(queue: string, options: SubscriptionOptions): Effect.Effect<QueueSubscription, QueueFailure, Scope.Scope> {
+    const key = this.#key(queue)
+    return Effect.gen({ self: this }, function* () {
+      // Its own, because reading waits in the server.
+      const connection = yield* connect(this.#server)
+      const consumer = randomUUID()
+      yield* this.#attempt(() => makeGroup(connection, key))
+      const reader = new Reader(connection, key, consumer, options.leaseMs)
+      yield* Effect.addFinalizer(() => Effect.ignore(this.#attempt(() => this.#connection.script(leaveScript, [key], [group, consumer]))))
+      const move = (deliveries: ReadonlyArray<Delivery>, to: string, idleMs: number, uncounted: number) =>
+        this.#attempt(() => {
+          const ids = deliveries.flatMap(({ attempts, id }) => [id, Math.max(0, attempts - uncounted)])
+          return this.#connection.script(moveScript, [key], [group, consumer, to, idleMs, ...ids])
+        })
+      return {
+        // To its end, because the server may have given something already.
+        receive: (max) => Effect.uninterruptible(this.#attempt(() => reader.read(max))),
+        acknowledge: (deliveries) =>
+          Effect.map(
+            this.#attempt(() => this.#connection.script(acknowledgeScript, [key], [group, ...deliveries.map(({ id }) => id)])),
+            (reply) => {
+              const gone = new Set((reply as ReadonlyArray<RedisReply>).map(String))
+              return deliveries.filter(({ id }) => gone.has(id))
+            }
+          ),
+        giveBack: (deliveries, { delayMs, isUnstarted }) =>
+          Effect.asVoid(move(deliveries, nobody, Math.max(0, options.leaseMs - delayMs), isUnstarted ? 1 : 0)),
+        extend: (deliveries) => Effect.asVoid(move(deliveries, consumer, 0, 0))
+      }
+    })
+  }
+
+  publish(queue: string, messages: ReadonlyArray<NewMessage>): Effect.Effect<void, QueueFailure> {
+    const fields = messages.flatMap(({ body, contentType, headers, key, time }) => [key, body, contentType, JSON.stringify(headers), time])
+    return Effect.asVoid(this.#attempt(() => this.#connection.script(publishScript, [this.#key(queue)], [keyMs, ...fields])))
+  }
+
+  depth(queue: string): Effect.Effect<QueueDepth, QueueFailure> {
+    const key = this.#key(queue)
+    return this.#attempt(async () => {
+      const all = Number(await this.#connection.command("XLEN", key))
+      const pending = await this.#connection.command("XPENDING", key, group).catch((error: unknown) => {
+        if (isAbout(error, "NOGROUP")) return [0]
+        throw error
+      })
+      const held = Number((pending as ReadonlyArray<RedisReply>)[0])
+      return { waiting: Math.max(0, all - held), held }
+    })
+  }
+
+  #key(queue: string): string {
+    return this.#prefix + queue
+  }
+
+  #attempt<A>(body: () => Promise<A>): Effect.Effect<A, QueueFailure> {
+    return Effect.tryPromise({ try: body, catch: (error) => failureOf(this.#server, error) })
+  }
+}
+
+const connect = (server: ServerUrl): Effect.Effect<RedisConnection, QueueFailure, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.tryPromise({ try: () => RedisConnection.open(server), catch: (error) => failureOf(server, error) }),
+    (connection) => Effect.sync(() => connection.close())
+  )
+
+const makeGroup = async (connection: RedisConnection, key: string): Promise<void> => {
+  try {
+    await connection.command("XGROUP", "CREATE", key, group, "0", "MKSTREAM")
+  } catch (error) {
+    if (!isAbout(error, "BUSYGROUP")) throw error
+  }
+}
+
+const isAbout = (error: unknown, code: string): boolean => error instanceof Error && error.message.includes(code)
+
+/** What the server says of a wrong key or a missing permission comes again; a lost connection does not. */
+const failureOf = ({ location }: ServerUrl, error: unknown): QueueFailure => {
+  const message = error instanceof Error ? error.message : String(error)
+  if (/WRONGTYPE/.test(message)) {
+    return new QueueFailure(location, "has something else than a stream under that name", {
+      fix: "Use another name, or another ?prefix=.",
+      isPassing: false,
+      cause: error
+    })
+  }
+  if (/refuses this user|not installed/.test(message))
+    return new QueueFailure(location, `can't be used: ${message}`, { fix: "", isPassing: false, cause: error })
+  return lostQueue(location, message)
+}
+
+/** Reads for one consumer: what others let run out, then what is new. */
+class Reader {
+  readonly #connection: RedisConnection
+  readonly #key: string
+  readonly #consumer: string
+  readonly #leaseMs: number
+  #cursor = "0-0"
+  #lookedAt = -Infinity
+
+  constructor(connection: RedisConnection, key: string, consumer: string, leaseMs: number) {
+    this.#connection = connection
+    this.#key = key
+    this.#consumer = consumer
+    this.#leaseMs = leaseMs
+  }
+
+  async read(max: number): Promise<ReadonlyArray<Delivery>> {
+    try {
+      const freed = await this.#claim(max)
+      return freed.length > 0 ? freed : await this.#readNew(max)
+    } catch (error) {
+      if (!isAbout(error, "NOGROUP")) throw error
+      // Somebody deleted the stream.
+      await makeGroup(this.#connection, this.#key)
+      return []
+    }
+  }
+
+  async #claim(max: number): Promise<ReadonlyArray<Delivery>> {
+    if (performance.now() - this.#lookedAt < blockMs) return []
+    const args = [group, this.#consumer, this.#leaseMs, this.#cursor, max]
+    const [cursor, entries] = (await this.#connection.script(claimScript, [this.#key], args)) as [
+      RedisReply,
+      ReadonlyArray<[RedisReply, ReadonlyArray<Buffer>, number]>
+    ]
+    this.#cursor = String(cursor)
+    // While there is more of it, it is looked for again at once.
+    if (entries.length < max && this.#cursor === "0-0") this.#lookedAt = performance.now()
+    return entries.map(([id, fields, attempts]) => deliveryOf(String(id), fields, Number(attempts)))
+  }
+
+  async #readNew(max: number): Promise<ReadonlyArray<Delivery>> {
+    const reply = await this.#connection.command(
+      "XREADGROUP",
+      "GROUP",
+      group,
+      this.#consumer,
+      "COUNT",
+      max,
+      "BLOCK",
+      blockMs,
+      "STREAMS",
+      this.#key,
+      ">"
+    )
+    if (reply === null) return []
+    const [[, entries]] = reply as unknown as [[RedisReply, ReadonlyArray<[RedisReply, ReadonlyArray<Buffer>]>]]
+    return entries.map(([id, fields]) => deliveryOf(String(id), fields, 1))
+  }
+}
+
+const deliveryOf = (id: string, fields: ReadonlyArray<Buffer>, attempts: number): Delivery => {
+  const known = new Map<string, Buffer>()
+  for (let at = 0; at + 1 < fields.length; at += 2) known.set(String(fields[at]), fields[at + 1]!)
+  const body = known.get("body")
+  const rest = { id, attempts, receipt: undefined }
+  if (body === undefined) {
+    // What another program added: its fields as a map.
+    const map = Object.fromEntries([...known].map(([name, value]) => [name, value.toString()]))
+    return { ...rest, time: timeOfId(id), body: Buffer.from(JSON.stringify(map)), contentType: "application/json", headers: {} }
+  }
+  const time = Number(known.get("time") ?? Number.NaN)
+  const key = known.get("key")?.toString()
+  return {
+    ...rest,
+    time: Number.isFinite(time) ? time : timeOfId(id),
+    body,
+    contentType: known.get("type")?.toString(),
+    headers: { ...headersOf(known.get("headers")), ...(key === undefined ? {} : { "message-key": key }) }
+  }
+}
+
+/** An id begins with the server's time. */
+const timeOfId = (id: string): number => Number(id.split("-")[0])
+
+const headersOf = (text: Buffer | undefined): Record<string, string> => {
+  try {
+    return Object.fromEntries(Object.entries(JSON.parse(String(text ?? "{}")) as object).map(([name, value]) => [name, String(value)]))
+  } catch {
+    return {}
+  }
+}
