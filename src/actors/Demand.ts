@@ -35,11 +35,11 @@ export class Demand implements MailboxObserver {
   }
 
   readonly onBackpressure = (): void => {
-    this.untold.push("onPause")
+    this.note("onPause")
   }
 
   readonly onRelief = (): void => {
-    this.untold.push("onResume")
+    this.note("onResume")
     this.parking.wake()
   }
 
@@ -66,6 +66,10 @@ export class Demand implements MailboxObserver {
       Effect.suspend(() => (failure === undefined ? Effect.void : Effect.fail(failure.error)))
     )
   })
+
+  private note(crossing: keyof DemandObservers): void {
+    if (this.observers[crossing] !== undefined) this.untold.push(crossing)
+  }
 
   private get wanted(): number {
     return this.mailbox?.demand(0).wanted ?? Infinity
