@@ -206,6 +206,11 @@ export class HostCore {
     }
   }
 
+  /** The service of this id, or the stream; a service hides its stream of the same id. */
+  handle(id: string): Handle | undefined {
+    return this.#live.get(id) ?? [...this.#runs.values()].flatMap((run) => run.streams.all).find((stream) => stream.id === id)
+  }
+
   async drain(options: { readonly timeoutMs?: number }): Promise<void> {
     // The services first, since a service whose run ends by itself would begin anew.
     const services = [...this.#live.values()].map((service) => service.drain(options))
@@ -274,7 +279,14 @@ export class HostCore {
   }
 
   async #whileRunning(run: ProgramRun, { onStart, timeoutMs }: RunOptions, outcome: Promise<RunReport>): Promise<RunReport> {
-    onStart?.({ drain: async (options) => void (await run.drain(options)), cancel: (options) => run.cancel(options), report: () => run.report() })
+    onStart?.({
+      pause: () => run.pause(),
+      resume: () => run.resume(),
+      drain: async (options) => void (await run.drain(options)),
+      cancel: (options) => run.cancel(options),
+      report: () => run.report(),
+      inspect: () => run.streams.all.map((stream) => stream.inspect())
+    })
     try {
       return timeoutMs === undefined ? await outcome : await this.#within(run, timeoutMs, outcome)
     } finally {

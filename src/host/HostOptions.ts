@@ -75,12 +75,17 @@ export interface RunOptions {
   readonly onStart?: (program: RunningProgram) => void
 }
 
-/** A program under way, for whoever has to end it early and still tell what became of it. */
+/** A program under way, in the hand of whoever has to steer it, or end it early and still tell what became of it. */
 export interface RunningProgram {
+  /** Pauses its streams, those too that have not begun; what it starts later runs. */
+  readonly pause: () => Promise<void>
+  readonly resume: () => Promise<void>
   readonly drain: (options?: { readonly timeoutMs?: number }) => Promise<void>
   /** @param options.withinMs what its actors have together for closing what they opened: 5 s; with 0 they are killed */
   readonly cancel: (options?: { readonly withinMs?: number }) => Promise<void>
   readonly report: () => RunReport
+  /** What its streams are doing, actor by actor, as plain data. */
+  readonly inspect: () => ReadonlyArray<unknown>
 }
 
 export interface SpawnOptions {

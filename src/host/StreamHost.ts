@@ -126,6 +126,11 @@ export class StreamHost implements AsyncDisposable {
     return this.#core.inspect()
   }
 
+  /** The running service or stream of this id, to pause, resume, drain or cancel it; a service hides its stream of the same id. */
+  handle(id: string): Handle | undefined {
+    return this.#core.handle(id)
+  }
+
   /** Drains every stream and service: sources close, what is in flight is worked off. The host stays usable. */
   drain(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     return this.#core.drain(options)
