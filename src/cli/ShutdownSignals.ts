@@ -18,6 +18,9 @@ const listened = ["SIGTERM", "SIGINT"] as const satisfies ReadonlyArray<NodeJS.S
 /** After the streams' own deadline, what they still need to say what they could not drain. */
 const graceMs = 1500
 
+/** For a signal of the process to itself. */
+const deliveryMs = 250
+
 /** After the second signal, what streams have for being killed and for saying what they leave behind. */
 const killMs = 1000
 
@@ -69,6 +72,8 @@ const attempt = (last: () => void): void => {
 /** What a shell shows for a process that ended because of a signal. */
 export const statusOfSignal = (signal: NodeJS.Signals): number => (signal === "SIGINT" ? 130 : 143)
 
+export const signalOfStatus = (status: number): NodeJS.Signals | undefined => listened.find((signal) => statusOfSignal(signal) === status)
+
 /**
  * Ends the process as the signal would have ended it without us.
  *
@@ -78,6 +83,8 @@ export const statusOfSignal = (signal: NodeJS.Signals): number => (signal === "S
 export const dieOf = (signal: NodeJS.Signals): void => {
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)
+  // A system may take its time to deliver it; nothing else is to happen meanwhile.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, deliveryMs)
   // Only where the signal was blocked by whoever started us.
   process.kill(process.pid, "SIGKILL")
 }

@@ -5,6 +5,7 @@ import { keepWaiting } from "./keepWaiting.ts"
 import { Output } from "./Output.ts"
 import { parseArguments } from "./parseArguments.ts"
 import { type ErrorContext, renderError } from "./renderError.ts"
+import { dieOf, signalOfStatus } from "./ShutdownSignals.ts"
 import { within } from "./within.ts"
 
 /** Runs one command line and ends the process with its status. */
@@ -60,7 +61,7 @@ const end = async (output: Output, status: number): Promise<void> => {
   process.exitCode = output.failure === undefined ? status : exitStatus.io
   const deadline = performance.now() + abandonedWriteMs
   while (hasFileRequests()) {
-    if (performance.now() > deadline) process.kill(process.pid, "SIGKILL")
+    if (performance.now() > deadline) dieOf(signalOfStatus(status) ?? "SIGKILL")
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
   process.exit()
