@@ -69,4 +69,5 @@ export interface PeerAddress {
 export interface Peer {
   /** Completes when the message may be followed by another one. */
   readonly send: (message: string | Uint8Array) => Promise<void>
+  readonly isOpen: boolean
 }

@@ -18,7 +18,10 @@ import { gracefulShutdown } from "./recovery/graceful-shutdown.ts"
 import { fileRead } from "./files/file-read.ts"
 import { fileWrite } from "./files/file-write.ts"
 import { httpBulkPost } from "./network/http-bulk-post.ts"
+import { httpFetch } from "./network/http-fetch.ts"
 import { httpGet } from "./network/http-get.ts"
+import { wsConnect } from "./network/ws-connect.ts"
+import { wsSend } from "./network/ws-send.ts"
 import { withCache } from "./optimization/with-cache.ts"
 import { debug } from "./observability/debug.ts"
 import { withMetrics } from "./observability/with-metrics.ts"
@@ -49,6 +52,7 @@ export const builtins: ReadonlyArray<Capability> = [
   fileWrite,
   httpGet,
   httpBulkPost,
+  wsConnect,
   fromCollection,
   fromIterable,
   toCollection,
@@ -90,6 +94,8 @@ export const builtins: ReadonlyArray<Capability> = [
   pause,
   resume,
   cancel,
+  wsSend,
+  httpFetch,
   println,
   ...preludeCapabilities
 ]

@@ -157,9 +157,13 @@ export class BatchPoster implements AsyncSink, HeldItems {
     return Effect.sync(() => ({ batches: this.#sequence, items: this.#items, failed: this.#failed, retries: this.#retries }))
   }
 
-  position(): PostPosition {
-    return { sequence: this.#sequence, pending: this.values(), items: this.#items, failed: this.#failed, retries: this.#retries }
-  }
+  readonly position = (): PostPosition => ({
+    sequence: this.#sequence,
+    pending: this.values(),
+    items: this.#items,
+    failed: this.#failed,
+    retries: this.#retries
+  })
 
   /** Posts a batch, which stands in front of what is pending, until each of its items was taken or given up on. */
   #post(batch: ReadonlyArray<Entry>): Effect.Effect<void, unknown> {

@@ -59,7 +59,7 @@ describe("stream.http.bulk-post", () => {
   it("does not try again what the peer refuses, and without :on-error fails with it", async () => {
     await using server = await serveHttp((_, response) => response.writeHead(400).end("no such field"))
     await using host = await hostFor([server])
-    const { failure } = await collect(host, post(server.url, `:data-stream ${numbers(5)} :batch-size 2`))
+    const { failure } = await collect(host, `(call :stream.http.bulk-post "${server.url}" {:data-stream ${numbers(5)} :batch-size 2})`)
     expect(failure).toMatchObject({ _tag: "NetworkFailure", status: 400, data: { body: "no such field" } })
     expect(server.requests.length).toBe(1)
   })
