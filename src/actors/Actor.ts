@@ -80,7 +80,7 @@ export interface ActorCheckpointing {
 
 /** What an actor can be told; it overtakes the data. */
 export interface ActorOrder extends ControlMessage {
-  readonly type: "pause" | "resume" | "drain" | "barrier" | "stored"
+  readonly type: "pause" | "resume" | "drain" | "barrier" | "last-barrier" | "stored"
 }
 
 /**
@@ -115,8 +115,11 @@ export interface Actor {
   readonly stop: () => void
   /** For good, with an error: tells the observing callbacks of all its nodes. Whoever decides not to restart it calls this. */
   readonly giveUp: (error: unknown) => Effect.Effect<void>
-  /** A source passes this barrier on, behind what it has emitted; other actors get theirs by the mailbox. */
-  readonly startBarrier: (barrier: string | number) => void
+  /**
+   * A source passes this barrier on, behind what it has emitted; other actors get theirs by the mailbox. With `isLast` it
+   * gives nothing behind it: what it has read beyond is read again by whoever goes on.
+   */
+  readonly startBarrier: (barrier: string | number, isLast?: boolean) => void
   /** The checkpoint of this barrier is stored: its source or sink is told, once it has time. */
   readonly stored: (barrier: string | number) => void
   /** Completes when there is nothing left to tell of what is stored. */

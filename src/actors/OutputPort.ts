@@ -27,6 +27,8 @@ export interface Output {
   /** @param from the first line; left out, all */
   readonly encodeLines: (lines: LineBlock, time: number, from?: number) => void
   readonly signal: (kind: Exclude<FrameKind, "data">, time: number, value?: unknown) => void
+  /** Takes back the data of `untaken`. @returns how many items that were */
+  readonly discardUntaken?: () => number
   /** The same, in front of `untaken`, where that can be. */
   readonly signalAhead?: (kind: Exclude<FrameKind, "data">, time: number, value?: unknown) => void
   /** Hands over what has room. @returns whether the actor may make more */
@@ -121,6 +123,15 @@ export class OutputPort implements Output {
     const ahead = this.waiting.length - this.untaken.length
     this.signal(kind, time, value)
     if (this.outputs.length > 0) this.waiting.splice(ahead, 0, this.waiting.pop()!)
+  }
+
+  discardUntaken(): number {
+    const { untaken } = this
+    const taken = this.waiting.length - untaken.length
+    this.waiting.splice(taken, untaken.length, ...untaken.filter(({ kind }) => kind !== "data"))
+    const items = untaken.reduce((sum, { count }) => sum + count, 0)
+    this.items -= items
+    return items
   }
 
   /** The frames that nobody has taken, not even one of several receivers. */

@@ -247,7 +247,7 @@ export class ProcessorShell extends IslandFailures implements IslandDriver {
   private obey(): void {
     while (this.orders.controlLength > 0) {
       const order = this.orders.takeControl()
-      if (order?.type === "barrier") this.barriers.push(order.subject!)
+      if (order?.type === "barrier" || order?.type === "last-barrier") this.barriers.push(order.subject!)
     }
     if (this.lifecycle.mode === Mode.draining) this.input.drain(this)
   }

@@ -133,8 +133,8 @@ export abstract class Shell<Item extends FailedIn = FailedIn> implements Actor {
     return Effect.suspend(() => takeLeftovers(this.definition, [...made, ...this.held()], options, take))
   }
 
-  startBarrier(barrier: string | number): void {
-    this.orders.sendControl({ type: "barrier", subject: barrier })
+  startBarrier(barrier: string | number, isLast = false): void {
+    this.orders.sendControl({ type: isLast ? "last-barrier" : "barrier", subject: barrier })
     this.hear()
   }
 

@@ -185,9 +185,11 @@ export class SourceShell extends Shell {
   }
 
   private obey(): void {
+    let isLast = false
     while (this.orders.controlLength > 0) {
       const order = this.orders.takeControl()
-      if (order?.type === "barrier") this.barriers.push(order.subject!)
+      if (order?.type === "barrier" || order?.type === "last-barrier") this.barriers.push(order.subject!)
+      isLast ||= order?.type === "last-barrier"
     }
     for (const barrier of this.barriers.splice(0)) {
       const snapshot = this.snapshot()
@@ -197,6 +199,8 @@ export class SourceShell extends Shell {
       if (this.isSplit) this.output.signalAhead!("barrier", this.now(), barrier)
       else this.output.signal("barrier", this.now(), barrier)
     }
+    // Behind the last barrier nothing is given, or whoever goes on from it would give it again.
+    if (isLast && this.isSplit) this.metrics.itemsIn -= this.output.discardUntaken!()
   }
 
   /** Whether a part of the last batch has been taken by nobody, so that a barrier may go in front of it. */

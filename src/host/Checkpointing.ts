@@ -104,8 +104,8 @@ export class Checkpointing {
     this.#lastId = parts.lastId
     this.rounds = new CheckpointRounds({
       actors: parts.plan.actors.map(({ address }) => nameOf(address)),
-      startBarrier: (id) => {
-        for (const actor of this.#actors) if (actor.kind === "source") actor.startBarrier(id)
+      startBarrier: (id, isLast) => {
+        for (const actor of this.#actors) if (actor.kind === "source") actor.startBarrier(id, isLast)
       },
       store: (id, snapshots) => this.#store(id, snapshots),
       onStored: (id) => {

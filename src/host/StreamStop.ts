@@ -104,7 +104,7 @@ export class StreamStop {
     // It was told before it had its store: its start looks at that.
     if (checkpointing === undefined) return
     for (const source of sources()) source.pause()
-    const stored = this.#options.promise(Effect.tap(checkpointing.rounds.round, () => checkpointing.settled)).then((outcome) => {
+    const stored = this.#options.promise(Effect.tap(checkpointing.rounds.lastRound, () => checkpointing.settled)).then((outcome) => {
       if (outcome.type === "failed") this.#options.log(`The last checkpoint of ${id} failed: ${String(outcome.error)}. The one before it stands.`)
     })
     // It may end by itself meanwhile, when its sources had ended.

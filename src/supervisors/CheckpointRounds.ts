@@ -10,8 +10,8 @@ import { checkpointRound } from "./checkpointRound.machine.ts"
 export interface CheckpointRoundsOptions {
   /** All actors of the stream, by a name that is the same in every process. */
   readonly actors: ReadonlyArray<string>
-  /** Tells the sources that have not ended to send this barrier behind what they have emitted. */
-  readonly startBarrier: (id: number) => void
+  /** Tells the sources that have not ended to send this barrier behind what they have emitted; of the last one, nothing after it. */
+  readonly startBarrier: (id: number, isLast: boolean) => void
   /** Makes a complete round durable; it counts only once this has succeeded. */
   readonly store: (id: number, snapshots: ReadonlyMap<string, Uint8Array>) => Effect.Effect<void, unknown>
   /** The round is stored, and the next has not begun. */
@@ -118,7 +118,12 @@ export class CheckpointRounds {
 
   /** Runs one round, behind the one that is under way. */
   get round(): Effect.Effect<RoundOutcome> {
-    return this.#turn.withPermits(1)(Effect.suspend(() => this.#run()))
+    return this.#turn.withPermits(1)(Effect.suspend(() => this.#run(false)))
+  }
+
+  /** The same before the stream is stopped: sources give nothing behind this barrier. */
+  get lastRound(): Effect.Effect<RoundOutcome> {
+    return this.#turn.withPermits(1)(Effect.suspend(() => this.#run(true)))
   }
 
   /**
@@ -147,7 +152,7 @@ export class CheckpointRounds {
     )
   }
 
-  #run(): Effect.Effect<RoundOutcome> {
+  #run(isLast: boolean): Effect.Effect<RoundOutcome> {
     const id = ++this.#id
     const answered = Deferred.makeUnsafe<void, unknown>()
     this.#machine.send({ type: "begin" })
@@ -156,7 +161,7 @@ export class CheckpointRounds {
     this.#itemsAtLast = this.#itemsTaken
     this.#isAsked = false
     this.#look()
-    this.#options.startBarrier(id)
+    this.#options.startBarrier(id, isLast)
     const { timeout = Duration.minutes(10) } = this.#options
     const aligned = Effect.timeoutOption(Deferred.await(answered), timeout)
     const round = Effect.flatMap(aligned, (isComplete) => {

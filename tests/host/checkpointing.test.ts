@@ -174,6 +174,25 @@ describe("checkpointing", () => {
     expect(first.length).toBeLessThan(100)
   })
 
+  it("gives a sink without a position nothing twice when it is drained in the middle of what a source has read", async () => {
+    writeFileSync(join(root, "many.txt"), Array.from({ length: 20_000 }, (_, index) => `${index}\n`).join(""))
+    const program = `
+      (call :stream.for-each
+        (call :stream.distinct (call :stream.with-checkpointing (call :stream.file.read "many.txt" {:format :lines}) {:stream-id "many" :checkpoint-interval 60000}))
+        {:callback (fn [line] (seen line))})`
+    const seen: Array<string> = []
+    const end = 12_345
+    await withHost({ bindings: { seen: (line: string) => void (seen.push(line), seen.length === end && crash()) } }, async (host) => {
+      const running = host.run(program).catch(() => {})
+      await crashed
+      await host.drain()
+      await running
+    })
+    expect(seen.length).toBeLessThan(20_000)
+    await withHost({ bindings: { seen: (line: string) => void seen.push(line) } }, (host) => host.run(program))
+    expect(seen).toEqual(Array.from({ length: 20_000 }, (_, index) => String(index)))
+  })
+
   it("writes each item into a file once, through a crash", async () => {
     writeFileSync(join(root, "in.txt"), Array.from({ length: 200 }, (_, index) => `${index}\n`).join(""))
     const copy = (extra = "") => `
