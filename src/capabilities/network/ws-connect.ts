@@ -1,5 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
 import type { AsyncSourceSpec } from "../../actors/index.ts"
 import { defineCapability } from "../Capability.ts"
 import { InvalidCall, shown } from "../errors.ts"
@@ -57,7 +58,8 @@ export const wsSource = (options: WsConnectOptions): AsyncSourceSpec => {
     open: (context) =>
       Effect.gen(function* () {
         const clock = yield* Clock.Clock
-        const scope = yield* Effect.scope
+        // Made before what says goodbye, and so closed after it.
+        const scope = yield* Effect.flatMap(Effect.scope, Scope.fork)
         const { peers } = context.services.network
         return yield* Effect.acquireRelease(
           Effect.sync(() => {

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
 import { describe, expect, it } from "vitest"
 import { StreamHost } from "rtfs-streams/effect"
+import { exitStatusOf } from "../../../src/cli/exitStatus.ts"
 import { pass, settle } from "../timedHost.ts"
 import { bodyOf, collect, hostFor, serveHttp } from "./servers.ts"
 
@@ -60,7 +61,8 @@ describe("stream.http.bulk-post", () => {
     await using server = await serveHttp((_, response) => response.writeHead(400).end("no such field"))
     await using host = await hostFor([server])
     const { failure } = await collect(host, `(call :stream.http.bulk-post "${server.url}" {:data-stream ${numbers(5)} :batch-size 2})`)
-    expect(failure).toMatchObject({ _tag: "NetworkFailure", status: 400, data: { body: "no such field" } })
+    expect(failure.cause).toMatchObject({ _tag: "NetworkFailure", status: 400, data: { body: "no such field" } })
+    expect(exitStatusOf(failure)).toBe(69)
     expect(server.requests.length).toBe(1)
   })
 
