@@ -1,7 +1,20 @@
 import { asStream, decodeCall, isCollection, Marketplace, type StreamCapability, type StreamValue } from "../capabilities/index.ts"
 import { keyword } from "../serialization/index.ts"
 import type { DeadLetterOptions } from "./FailureOptions.ts"
-import type { ConcurrencyOptions, FileReadOptions, FileWriteOptions, ItemError, ItemSchema, StageOptions } from "./FlowOptions.ts"
+import type {
+  BoundedMemoryOptions,
+  CacheOptions,
+  CheckpointOptions,
+  ConcurrencyOptions,
+  DebugOptions,
+  FileReadOptions,
+  FileWriteOptions,
+  ItemError,
+  ItemSchema,
+  MetricsOptions,
+  ShutdownOptions,
+  StageOptions
+} from "./FlowOptions.ts"
 import { bindFlowValue, flowValue } from "./flowValue.ts"
 import { branchMaps, type BranchOptions, type MergeOptions, ofStreams, type ParallelOptions } from "./PartOptions.ts"
 import type { EventTimeOptions, ItemSession, RateLimitOptions, Retraction, SessionWindowOptions, TimedWindow } from "./WindowOptions.ts"
@@ -143,21 +156,7 @@ export class Flow<Item> {
   /** What a function makes of each item, computed once for items with the same key. */
   cached<Out>(
     compute: (item: Item) => Out | Promise<Out>,
-    options: {
-      /** By default the item itself. */
-      readonly key?: (item: Item) => unknown
-      /** How long a value is good, in ms. */
-      readonly ttl?: number
-      readonly maxEntries?: number
-      readonly maxBytes?: number | string
-      readonly serveStale?: number
-      readonly earlyRefresh?: number
-      readonly negativeTtl?: number
-      readonly jitter?: number
-      readonly parallelism?: number
-      readonly onHit?: (value: Out, item: Item) => unknown
-      readonly onMiss?: (item: Item) => unknown
-    } & StageOptions = {}
+    options: CacheOptions<Item, Out> & StageOptions = {}
   ): Flow<Out> {
     const { key, ttl, ...others } = { key: undefined, ttl: undefined, ...options }
     return this.#then("stream.with-cache", kebab({ computeFn: compute, cacheKey: key, cacheTtl: ttl, ...others }))
@@ -293,31 +292,39 @@ export class Flow<Item> {
     return this.#then("stream.consumer", { processor, ...kebab(options) })
   }
 
+  /** The same items, and the state of the whole flow that is consumed through it is saved: it goes on where it was after any kind of end. */
+  withCheckpointing(options: CheckpointOptions = {}): Flow<Item> {
+    return this.#then("stream.with-checkpointing", kebab(options))
+  }
+
+  /** The same items, and how the whole flow that is consumed through it stops when it is told to. */
+  gracefulShutdown(options: ShutdownOptions = {}): Flow<Item> {
+    return this.#then("stream.graceful-shutdown", kebab(options))
+  }
+
+  /** The same items, and a bound for what the flow up to here holds in memory. */
+  memoryEfficient(options: BoundedMemoryOptions): Flow<Item> {
+    return this.#then("stream.memory-efficient", kebab(options))
+  }
+
+  /**
+   * One item, at the end: the result of the flow so far, or the vector of its items. `handler` says what is to become of
+   * each item that a stage fails on; keywords as `keyword("skip")`.
+   */
+  withRecovery(
+    handler: (error: unknown, chunk: unknown) => unknown,
+    options: { readonly maxRetries?: number; readonly retryBackoff?: number; readonly deadLetterQueue?: string } = {}
+  ): Flow<unknown> {
+    return this.#then("stream.pipeline-with-recovery", { "error-handler": handler, ...kebab(options) })
+  }
+
   /** Reports at `interval` ms (by default 10,000) how the flow up to here does; see `stream.with-metrics` for what a report has. */
-  withMetrics(
-    options: {
-      readonly metricsName?: string
-      readonly collect?: { readonly [Part in "throughput" | "latency" | "errors" | "backpressure"]?: boolean }
-      readonly interval?: number
-      readonly onMetrics?: (report: Readonly<Record<string, unknown>>) => unknown
-    } = {}
-  ): Flow<Item> {
+  withMetrics(options: MetricsOptions = {}): Flow<Item> {
     return this.#then("stream.with-metrics", kebab(options))
   }
 
   /** Shows a repeatable sample of the items that pass, in the host's log or to `logFn`, and never holds them up. */
-  debug(
-    options: {
-      readonly logLevel?: "debug" | "info" | "warn" | "error" | "off"
-      /** The share of items, from 0 to 1. */
-      readonly sampleRate?: number
-      readonly seed?: number
-      /** Keys whose values are not shown, or what makes of an item what may be shown. */
-      readonly redact?: ReadonlyArray<string> | ((item: Item) => unknown)
-      readonly logFn?: (event: { readonly item: unknown; readonly sequence: number; readonly node: string; readonly time: number }) => unknown
-      readonly maxPerSecond?: number
-    } = {}
-  ): Flow<Item> {
+  debug(options: DebugOptions<Item> = {}): Flow<Item> {
     return this.#then("stream.debug", kebab(options))
   }
 

@@ -60,3 +60,69 @@ export interface ItemError {
   readonly got: string
   readonly message: string
 }
+
+export interface CacheOptions<Item, Out> {
+  /** By default the item itself. */
+  readonly key?: (item: Item) => unknown
+  /** How long a value is good, in ms. */
+  readonly ttl?: number
+  readonly maxEntries?: number
+  readonly maxBytes?: number | string
+  readonly serveStale?: number
+  readonly earlyRefresh?: number
+  readonly negativeTtl?: number
+  readonly jitter?: number
+  readonly parallelism?: number
+  readonly onHit?: (value: Out, item: Item) => unknown
+  readonly onMiss?: (item: Item) => unknown
+}
+
+export interface MetricsOptions {
+  readonly metricsName?: string
+  readonly collect?: { readonly [Part in "throughput" | "latency" | "errors" | "backpressure"]?: boolean }
+  readonly interval?: number
+  readonly onMetrics?: (report: Readonly<Record<string, unknown>>) => unknown
+}
+
+export interface DebugOptions<Item> {
+  readonly logLevel?: "debug" | "info" | "warn" | "error" | "off"
+  /** The share of items, from 0 to 1. */
+  readonly sampleRate?: number
+  readonly seed?: number
+  /** Keys whose values are not shown, or what makes of an item what may be shown. */
+  readonly redact?: ReadonlyArray<string> | ((item: Item) => unknown)
+  readonly logFn?: (event: { readonly item: unknown; readonly sequence: number; readonly node: string; readonly time: number }) => unknown
+  readonly maxPerSecond?: number
+}
+
+/** How a flow is saved; times in ms. */
+export interface CheckpointOptions {
+  /** The name under which it is kept; without it, the hash of its graph and its place in the program. */
+  readonly streamId?: string
+  /** From one checkpoint to the next; by default 10,000. */
+  readonly checkpointInterval?: number
+  /** Also after so many items of the sources. */
+  readonly everyNItems?: number
+  readonly checkpointStore?: "embedded" | "memory" | "redis" | "postgres"
+  /** After which a round that is not complete is given up and counted; by default 600,000. */
+  readonly checkpointTimeout?: number
+  readonly onCheckpoint?: (checkpoint: { readonly "stream-id": string; readonly "checkpoint-id": number; readonly state: unknown }) => unknown
+}
+
+/** How a flow is brought down. */
+export interface ShutdownOptions {
+  /** In ms; by default 30,000. */
+  readonly shutdownTimeout?: number
+  readonly drainStrategy?: "finish-current-batch" | "drain-all" | "checkpoint-and-stop" | "immediate"
+  readonly onShutdownComplete?: () => unknown
+}
+
+/** What the flow up to here may hold in memory. Sizes in bytes, or as `"64MB"`. */
+export interface BoundedMemoryOptions {
+  readonly maxMemory: number | string
+  /** Instead of holding back, puts what is too much on the disk. */
+  readonly spillToDisk?: boolean
+  readonly tempDir?: string
+  readonly maxDisk?: number | string
+  readonly onSpill?: () => unknown
+}

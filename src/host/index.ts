@@ -21,7 +21,20 @@ export type {
 } from "./Explanation.ts"
 export type { DeadLetterOptions, ItemFailureOptions } from "./FailureOptions.ts"
 export { FileFlow, Flow } from "./Flow.ts"
-export type { ConcurrencyOptions, FileReadOptions, FileWriteOptions, ItemError, ItemSchema, StageOptions } from "./FlowOptions.ts"
+export type {
+  BoundedMemoryOptions,
+  CacheOptions,
+  CheckpointOptions,
+  ConcurrencyOptions,
+  DebugOptions,
+  FileReadOptions,
+  FileWriteOptions,
+  ItemError,
+  ItemSchema,
+  MetricsOptions,
+  ShutdownOptions,
+  StageOptions
+} from "./FlowOptions.ts"
 export type { BranchOptions, MergeOptions, ParallelOptions } from "./PartOptions.ts"
 export type { Handle, HandleStatus } from "./Handle.ts"
 export {
