@@ -36,7 +36,8 @@ const environment = [
   "allow-write",
   "allow-net",
   "allow-db",
-  "allow-all"
+  "allow-all",
+  "secret"
 ] as const satisfies ReadonlyArray<FlagName>
 
 export const commands = {

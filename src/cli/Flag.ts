@@ -63,6 +63,9 @@ export const flags = {
   "allow-db": each("URL", "lets the program use the database at URL", "a URL such as postgres://db/orders or sqlite:data.db", (written) =>
     /^[a-z]+:/i.test(written)
   ),
+  secret: each("NAME", "lets the program use the environment variable NAME as {{secret:NAME}}, unseen", "the name of an environment variable", (written) =>
+    /^[A-Za-z0-9._-]{1,128}$/.test(written)
+  ),
   "allow-all": onOff("lets the program do whatever this user may do"),
   queue: text("QUEUE", "the queue of dead letters"),
   limit: one("COUNT", "how many at most (default 100)", "a whole number of at least 1", parseCount),

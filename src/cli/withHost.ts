@@ -2,6 +2,7 @@ import { type Progress, StreamHost } from "../host/index.ts"
 import type { FlagValues } from "./Flag.ts"
 import { loadBindings } from "./loadBindings.ts"
 import type { Output } from "./Output.ts"
+import { UsageError } from "./UsageError.ts"
 import { within } from "./within.ts"
 
 /** What streams that a command started and does not wait for may take to end. */
@@ -22,6 +23,7 @@ export const startHost = async (
     store: flags.store,
     dataDir: flags["data-dir"],
     bindings: { ...(flags.bindings === undefined ? {} : (await loadBindings(flags.bindings)).values), ...bindings },
+    secrets: Object.fromEntries((flags.secret ?? []).map((name) => [name, environmentSecret(name)])),
     policy: {
       read: flags["allow-read"] ?? [],
       write: flags["allow-write"] ?? [],
@@ -32,6 +34,12 @@ export const startHost = async (
     },
     print: flags.json === true ? (line) => output.problem(line) : (line) => output.line(line)
   })
+
+const environmentSecret = (name: string): string => {
+  const value = process.env[name]
+  if (value !== undefined && value !== "") return value
+  throw new UsageError(`--secret ${name} needs the environment variable ${name}, which is not set`)
+}
 
 /** Uses a host that runs nothing for longer than this takes, and ends it at once afterwards. */
 export const withHost = async <Result>(
