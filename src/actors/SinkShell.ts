@@ -73,7 +73,8 @@ export class SinkShell extends Shell<HeldItem> {
     const step: Effect.Effect<void, ActorFailure> = Effect.suspend(() => {
       while (this.orders.controlLength > 0) this.orders.takeControl()
       if (this.isFinished) return Effect.void
-      if (this.storedPosition.untold !== undefined) return Effect.andThen(this.guard(this.storedPosition.tell(sink.onStored)), step)
+      const { untold } = this.storedPosition
+      if (untold !== undefined) return Effect.andThen(this.tellStored(sink, untold), step)
       if (sink.held?.isDue()) return Effect.andThen(this.handOver(sink, sink.held), step)
       if (this.items) return Effect.andThen(this.write(sink, this.items), step)
       if (this.isAligned) return Effect.andThen(this.passBarrier(sink), step)
@@ -159,6 +160,15 @@ export class SinkShell extends Shell<HeldItem> {
     if (failed?.isHeld) return this.applyHeld(verdict, this.sink!)
     if (verdict.type === "leave-out") this.leaveOut()
     if (verdict.type === "replace") this.items![this.next] = verdict.value
+  }
+
+  /** What it may hand over because of that is handed over before the telling counts as done. */
+  private tellStored(sink: AsyncSink, untold: { readonly position: unknown }): Effect.Effect<void, ActorFailure> {
+    return Effect.flatMap(this.guard(sink.onStored?.(untold.position) ?? Effect.void), () => {
+      if (sink.held?.isDue()) return this.handOver(sink, sink.held)
+      this.storedPosition.told(untold)
+      return Effect.void
+    })
   }
 
   private handOver(sink: AsyncSink, held: HeldItems): Effect.Effect<void, ActorFailure> {

@@ -40,13 +40,16 @@ export class StoredPosition {
     return Effect.suspend(() => {
       const { newest } = this
       if (newest === undefined) return Effect.void
-      return Effect.map(told === undefined ? Effect.void : told(newest.position), () => {
-        if (this.newest !== newest) return
-        this.newest = undefined
-        Deferred.doneUnsafe(this.isTold, Effect.void)
-        this.isTold = Deferred.makeUnsafe<void>()
-      })
+      return Effect.map(told === undefined ? Effect.void : told(newest.position), () => this.told(newest))
     })
+  }
+
+  /** It has been told, and what had to be done about it is done. */
+  told(position: { readonly position: unknown }): void {
+    if (this.newest !== position) return
+    this.newest = undefined
+    Deferred.doneUnsafe(this.isTold, Effect.void)
+    this.isTold = Deferred.makeUnsafe<void>()
   }
 
   /** Completes when there is nothing left to tell. */

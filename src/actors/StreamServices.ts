@@ -1,4 +1,6 @@
 import type * as Effect from "effect/Effect"
+import type { QueueAccess } from "./QueueAccess.ts"
+import type { DatabaseAccess } from "./DatabaseAccess.ts"
 
 /**
  * What sources and sinks may use of the host they run in. Each service has been narrowed to the host's policy: asking
@@ -7,6 +9,8 @@ import type * as Effect from "effect/Effect"
 export interface StreamServices {
   readonly files: FileAccess
   readonly network: NetworkAccess
+  readonly queues: QueueAccess
+  readonly databases: DatabaseAccess
   /** Writes one line for the program's reader (standard output under `run`, the host's console option when embedded). */
   readonly print: (line: string) => unknown
   /** Reports how far a source has read, in bytes or items of how many, for progress. */

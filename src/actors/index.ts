@@ -1,6 +1,20 @@
 export type { Actor, ActorCheckpointing, ActorDefinition, ActorOrder, ActorSnapshot, StageSnapshot } from "./Actor.ts"
 export type { Activity } from "./ActorMetrics.ts"
 export { type ControlMessage } from "./ControlLane.ts"
+export type {
+  Database,
+  DatabaseAccess,
+  DatabaseColumn,
+  DatabaseCursor,
+  DatabaseInsert,
+  DatabaseKind,
+  DatabaseQuery,
+  DatabaseRow,
+  DatabaseSession,
+  DatabaseTable,
+  DatabaseValue,
+  ProgressMark
+} from "./DatabaseAccess.ts"
 export type { AttemptNotes, DeadItem, ItemServices } from "./DeadItem.ts"
 export { type Delivery } from "./EdgeQueue.ts"
 export { Demand, type DemandObservers } from "./Demand.ts"
@@ -40,3 +54,4 @@ export type {
 } from "./NodeSpec.ts"
 export type { FileAccess, NetworkAccess, Peer, PeerAddress, StageServices, StreamServices, StreamTime } from "./StreamServices.ts"
 export { SpillDirectory, type SpillOptions, sweepSpill } from "./SpillDirectory.ts"
+export type { QueueAccess } from "./QueueAccess.ts"

@@ -14,6 +14,8 @@ import { println } from "./control/println.ts"
 import { awaitResult, cancel, create, pause, resume, status } from "./control/streams.ts"
 import { UnknownCapability } from "./errors.ts"
 import { memoryEfficient } from "./optimization/memory-efficient.ts"
+import { dbBulkInsert } from "./databases/db-bulk-insert.ts"
+import { dbQuery } from "./databases/db-query.ts"
 import { gracefulShutdown } from "./recovery/graceful-shutdown.ts"
 import { fileRead } from "./files/file-read.ts"
 import { fileWrite } from "./files/file-write.ts"
@@ -34,6 +36,8 @@ import { fromCollection } from "./sources/from-collection.ts"
 import { fromIterable } from "./sources/from-iterable.ts"
 import { generate } from "./sources/generate.ts"
 import { periodic } from "./sources/periodic.ts"
+import { queueConsume } from "./queues/queue-consume.ts"
+import { queueProduce } from "./queues/queue-produce.ts"
 import { stateful } from "./state/stateful.ts"
 import { sessionWindow } from "./windowing/session-window.ts"
 import { slidingWindow } from "./windowing/sliding-window.ts"
@@ -50,6 +54,8 @@ import { validateTypes } from "./types/validate-types.ts"
 export const builtins: ReadonlyArray<Capability> = [
   fileRead,
   fileWrite,
+  dbQuery,
+  dbBulkInsert,
   httpGet,
   httpBulkPost,
   wsConnect,
@@ -88,6 +94,8 @@ export const builtins: ReadonlyArray<Capability> = [
   forEach,
   gracefulShutdown,
   memoryEfficient,
+  queueConsume,
+  queueProduce,
   create,
   awaitResult,
   status,

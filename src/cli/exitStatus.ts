@@ -45,7 +45,9 @@ export const statusByTag: Readonly<Record<string, ExitStatus>> = {
   EvaluationCancelled: exitStatus.failed,
 
   CircuitOpen: exitStatus.unavailable,
+  DatabaseFailure: exitStatus.unavailable,
   NetworkFailure: exitStatus.unavailable,
+  ServiceFailure: exitStatus.unavailable,
   BoundExceeded: exitStatus.limit,
   ItemTimeout: exitStatus.limit,
   MailboxFull: exitStatus.limit,
@@ -70,7 +72,8 @@ export const statusByTag: Readonly<Record<string, ExitStatus>> = {
   SpillFailure: exitStatus.io,
   StoreFailure: exitStatus.io,
 
-  PermissionDenied: exitStatus.denied
+  PermissionDenied: exitStatus.denied,
+  TokenRefused: exitStatus.denied
 }
 
 /** By what `(:type e)` gives, for the failures of a program that are more than that. */

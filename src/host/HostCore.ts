@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { isCollection, Marketplace } from "../capabilities/index.ts"
 import { check, type Diagnostic, expand, pureBuilder } from "../rtfs/index.ts"
+import { keyword } from "../serialization/index.ts"
 import { Supervisor } from "../supervisors/index.ts"
 import { handedTo } from "./AsyncIterableSink.ts"
 import type { CapabilityDescription } from "./CapabilityDescription.ts"
@@ -53,6 +54,8 @@ export class HostCore {
     this.policy = new Policy(options.policy)
     this.#globals = new Map<string, unknown>([
       ...pipelineBuilders(this.marketplace).map(([name, build]) => [name, pureBuilder(name, build)] as const),
+      // A connection is a value that says its name, and nothing of its URL.
+      ...Object.keys(options.connections ?? {}).map((name) => [name, keyword(name)] as const),
       ...Object.entries(options.bindings ?? {}).map(([name, value]) => [name, boundValue(value)] as const)
     ])
   }

@@ -7,7 +7,8 @@ const flagFor: Readonly<Partial<Record<CapabilityEffect, string>>> = {
   ":fs.read": "--allow-read PATH (policy.read)",
   ":fs.write": "--allow-write PATH (policy.write)",
   ":network": "--allow-net HOST:PORT (policy.net)",
-  ":db": "--allow-db URL (policy.db)"
+  ":db": "--allow-db URL (policy.db)",
+  ":queue": "--allow-queue NAME (policy.queue)"
 }
 
 /** Decides which effects a program may have. Deny by default; which paths in particular is the file access's to check. */
@@ -20,7 +21,7 @@ export class Policy {
 
   /** Whether an effect is granted at all, for some path or peer. */
   grants(effect: CapabilityEffect): boolean {
-    const { all, db, fsRoot, net, read, write } = this.#options
+    const { all, db, fsRoot, net, queue, read, write } = this.#options
     if (all === true) return true
     switch (effect) {
       case ":print":
@@ -36,6 +37,7 @@ export class Policy {
       case ":db":
         return (db?.length ?? 0) > 0
       case ":queue":
+        return (queue?.length ?? 0) > 0
       case ":mcp":
       case ":env":
         return false
@@ -54,6 +56,15 @@ export class Policy {
   /** The paths that may be touched for an effect, as they were given. */
   roots(effect: Touch["effect"]): ReadonlyArray<string> {
     return effect === ":fs.read" ? (this.#options.read ?? []) : effect === ":fs.write" ? (this.#options.write ?? []) : (this.#options.net ?? [])
+  }
+
+  /** The databases that may be used, as they were given. */
+  get databases(): ReadonlyArray<string> {
+    return this.#options.db ?? []
+  }
+
+  get queues(): ReadonlyArray<string> {
+    return this.#options.queue ?? []
   }
 
   get all(): boolean {

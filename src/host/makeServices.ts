@@ -6,10 +6,12 @@ import { dirname, join } from "node:path"
 import { type FileAccess, SpillDirectory, type StreamServices, sweepSpill } from "../actors/index.ts"
 import { makeWorkerPool, type OffloadPool } from "../scheduler/index.ts"
 import { takeDataDirectory } from "../state/index.ts"
+import { makeDatabaseAccess } from "./DatabasePolicy.ts"
 import { makeFileAccess } from "./FilePolicy.ts"
 import { makeNetworkAccess } from "./NetworkPolicy.ts"
 import type { HostOptions } from "./HostOptions.ts"
 import { makeHostStores } from "./HostStores.ts"
+import { makeQueueAccess } from "./QueuePolicy.ts"
 import type { PipelineRuntime } from "./PipelineRuntime.ts"
 import type { Policy } from "./Policy.ts"
 import { UndrainedFile } from "./UndrainedFile.ts"
@@ -29,13 +31,16 @@ export const makeServices = Effect.fnUntraced(function*(
   const context = yield* Effect.context<never>()
   const shared = new Map<string, unknown>()
   const files = makeFileAccess({ read: policy.roots(":fs.read"), write: policy.roots(":fs.write"), fsRoot: policy.fsRoot, all: policy.all })
+  const databases = yield* makeDatabaseAccess({ db: policy.databases, all: policy.all, connections: options.connections ?? {} })
   // Before anything in it is touched, and released after everything in it was closed.
   if (options.dataDir !== undefined) yield* lockDataDirectory(options.dataDir)
   const spill = yield* Effect.cached(Scope.provide(openSpill(options), scope))
+  // A scope made now closes after the streams have ended, and before the lock is released; one made on first use would not.
+  const stores = makeHostStores(options, yield* Scope.fork(scope))
+  const queues = makeQueueAccess({ granted: policy.queues, all: policy.all, connections: options.connections ?? {}, stateStore: stores.stateStore }, yield* Scope.fork(scope))
   return {
     undrained: options.dataDir === undefined ? undefined : new UndrainedFile(join(options.dataDir, "undrained.jsonl"), (line) => (options.log ?? ((text) => process.stderr.write(`${text}\n`)))(line)),
-    // A scope made now closes after the streams have ended, and before the lock is released; one made on first use would not.
-    ...makeHostStores(options, yield* Scope.fork(scope)),
+    ...stores,
     spill,
     spillFor: ({ maxDisk, tempDir }) =>
       Effect.gen(function*() {
@@ -45,6 +50,8 @@ export const makeServices = Effect.fnUntraced(function*(
       }),
     services: {
       files,
+      queues,
+      databases,
       network: makeNetworkAccess({ net: policy.roots(":network"), all: policy.all, secrets: options.secrets }),
       print: options.print ?? ((line) => process.stdout.write(`${line}\n`)),
       log: options.log ?? ((line) => process.stderr.write(`${line}\n`)),

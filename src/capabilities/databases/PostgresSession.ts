@@ -1,0 +1,300 @@
+import type { Client, CustomTypesConfig } from "pg"
+import type Cursor from "pg-cursor"
+import type {
+  DatabaseCursor,
+  DatabaseInsert,
+  DatabaseQuery,
+  DatabaseRow,
+  DatabaseSession,
+  DatabaseTable,
+  DatabaseColumn,
+  DatabaseValue,
+  ProgressMark
+} from "../../actors/index.ts"
+import { DatabaseFailure, type DatabaseFailureKind, notInstalled } from "./errors.ts"
+import { postgresTypes, postgresValue } from "./postgresTypes.ts"
+import { copyText } from "./copyText.ts"
+import { takenOver } from "./progress.ts"
+import type { DatabaseServer } from "./DatabaseServer.ts"
+import { inOrder, quoted } from "./statement.ts"
+import { jsonOf, isBytes, asBuffer } from "./values.ts"
+
+const connectMs = 10_000
+/** For what is no query of a program: it may wait for locks of others. */
+const statementMs = 120_000
+
+const progressTable = `CREATE TABLE IF NOT EXISTS rtfs_streams_progress (sink text NOT NULL, run text NOT NULL, items bigint NOT NULL, is_finished boolean NOT NULL DEFAULT false, changed timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (sink, run))`
+
+/** One connection to PostgreSQL, as sources and sinks use it. */
+export class PostgresSession implements DatabaseSession {
+  readonly kind = "postgres"
+  readonly #server: DatabaseServer
+  readonly #client: Client
+  readonly #types: CustomTypesConfig
+  #isBroken = false
+
+  private constructor(server: DatabaseServer, client: Client, types: CustomTypesConfig) {
+    this.#server = server
+    this.#client = client
+    this.#types = types
+    client.on("error", () => (this.#isBroken = true))
+    client.on("end", () => (this.#isBroken = true))
+  }
+
+  static async connect(server: DatabaseServer): Promise<PostgresSession> {
+    const { default: pg } = await import("pg").catch(() => Promise.reject(notInstalled(server.location, "pg")))
+    const client = new pg.Client({
+      connectionString: server.url,
+      application_name: "rtfs-streams",
+      connectionTimeoutMillis: connectMs,
+      statement_timeout: statementMs,
+      keepAlive: true
+    })
+    const session = new PostgresSession(server, client, postgresTypes(pg.types))
+    try {
+      await client.connect()
+      // So that a query whose client has gone does not go on; older servers don't know it.
+      await client.query("SET client_connection_check_interval = 1000").catch(() => {})
+      return session
+    } catch (error) {
+      await client.end().catch(() => {})
+      throw failure(server, error)
+    }
+  }
+
+  isBroken(): boolean {
+    return this.#isBroken
+  }
+
+  async isAlive(): Promise<void> {
+    await this.#run("SELECT 1")
+  }
+
+  async query({ order, params, text, timeoutMs }: DatabaseQuery): Promise<DatabaseCursor> {
+    const { default: PgCursor } = await import("pg-cursor").catch(() => Promise.reject(notInstalled(this.#server.location, "pg-cursor")))
+    const behind = order?.after === undefined ? [] : [order.after]
+    const sql = order === undefined ? text : inOrder(text, order, `$${params.length + 1}`)
+    await this.#run("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    await this.#run(`SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}`)
+    const values = [...params, ...behind].map((param) => postgresParameter(param))
+    const cursor = this.#client.query(new PgCursor(sql, values, { types: this.#types }))
+    return this.#cursorOf(cursor)
+  }
+
+  #cursorOf(cursor: Cursor): DatabaseCursor {
+    let isChecked = false
+    let hasEnded = false
+    let isReading = false
+    return {
+      read: async (rows) => {
+        if (hasEnded) return []
+        isReading = true
+        const read: Array<Record<string, unknown>> = await new Promise((resolve, reject) => {
+          cursor.read(rows, (error, found, result) => {
+            isReading = false
+            if (error) return reject(failure(this.#server, error))
+            if (!isChecked) {
+              isChecked = true
+              const problem = problemOfNames(result.fields.map(({ name }) => name))
+              if (problem !== undefined)
+                return reject(new DatabaseFailure({ location: this.#server.location, kind: "refused", ...problem }))
+            }
+            resolve(found as Array<Record<string, unknown>>)
+          })
+        })
+        hasEnded = read.length < rows
+        return read
+      },
+      close: async () => {
+        // A server that still works on a portion would be waited for; that the connection ended is what stops it.
+        if (isReading) {
+          this.#isBroken = true
+          return
+        }
+        try {
+          await cursor.close()
+          await this.#run("ROLLBACK")
+        } catch {
+          this.#isBroken = true
+        }
+      }
+    }
+  }
+
+  async table(name: string): Promise<DatabaseTable | undefined> {
+    const [schema, table] = name.includes(".") ? [name.slice(0, name.indexOf(".")), name.slice(name.indexOf(".") + 1)] : [null, name]
+    const found = await this.#run(
+      `SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'f') AND CASE WHEN $1::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END`,
+      [schema, table]
+    )
+    const [row] = found.rows
+    if (row === undefined) return undefined
+    const columns = await this.#run(
+      `SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum`,
+      [row["oid"]]
+    )
+    const keys = await this.#run(
+      `SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey) k JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k) AS columns
+       FROM pg_index i WHERE i.indrelid = $1 AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL`,
+      [row["oid"]]
+    )
+    return {
+      quoted: `${quoted(row["nspname"] as string)}.${quoted(row["relname"] as string)}`,
+      columns: columns.rows as unknown as ReadonlyArray<DatabaseColumn>,
+      keys: keys.rows.map((key) => key["columns"] as ReadonlyArray<string>)
+    }
+  }
+
+  encode(value: unknown, column: DatabaseColumn): DatabaseValue {
+    return postgresValue(value, column)
+  }
+
+  async insert(rows: ReadonlyArray<DatabaseRow>, insert: DatabaseInsert): Promise<void> {
+    await this.#run("BEGIN")
+    try {
+      if (insert.method === "copy") await this.#copy(rows, insert)
+      else await this.#insertRows(rows, insert)
+      if (insert.mark !== undefined) await this.#advance(insert.mark)
+      if (insert.isTrial === true) {
+        await this.#run("SET CONSTRAINTS ALL IMMEDIATE")
+        await this.#run("ROLLBACK")
+      } else await this.#run("COMMIT")
+    } catch (error) {
+      // After a failed COMMIT there is no transaction any more, which is a warning only.
+      if (!this.#isBroken) await this.#run("ROLLBACK").catch(() => (this.#isBroken = true))
+      throw error
+    }
+  }
+
+  async #copy(rows: ReadonlyArray<DatabaseRow>, { columns, table }: DatabaseInsert): Promise<void> {
+    const { from } = await import("pg-copy-streams").catch(() => Promise.reject(notInstalled(this.#server.location, "pg-copy-streams")))
+    const stream = this.#client.query(from(`COPY ${table.quoted} (${columns.map(({ name }) => quoted(name)).join(", ")}) FROM STDIN`))
+    await new Promise<void>((resolve, reject) => {
+      stream.once("error", (error) => reject(failure(this.#server, error)))
+      stream.once("finish", resolve)
+      // A batch is bounded, and one write of it costs less than many.
+      stream.end(copyText(rows))
+    })
+  }
+
+  /** As one parameter, whose types the table itself gives. */
+  async #insertRows(rows: ReadonlyArray<DatabaseRow>, { columns, key, onConflict, table }: DatabaseInsert): Promise<void> {
+    const names = columns.map(({ name }) => quoted(name))
+    const others = columns.filter(({ name }) => !key.includes(name)).map(({ name }) => `${quoted(name)} = EXCLUDED.${quoted(name)}`)
+    const target = key.length === 0 ? "" : ` (${key.map((name) => quoted(name)).join(", ")})`
+    const conflict =
+      onConflict === "error"
+        ? ""
+        : onConflict === "ignore" || others.length === 0
+          ? ` ON CONFLICT${target} DO NOTHING`
+          : ` ON CONFLICT${target} DO UPDATE SET ${others.join(", ")}`
+    await this.#run(
+      `INSERT INTO ${table.quoted} (${names.join(", ")}) SELECT ${names.join(", ")} FROM json_populate_recordset(NULL::${table.quoted}, $1::json)${conflict}`,
+      [jsonRows(onConflict === "update" ? lastOfEachKey(rows, columns, key) : rows, columns)]
+    )
+  }
+
+  async #advance({ from, run, sink, to }: ProgressMark): Promise<void> {
+    const { rowCount } = await this.#run(
+      "UPDATE rtfs_streams_progress SET items = $1, changed = now() WHERE sink = $2 AND run = $3 AND items = $4",
+      [to, sink, run, from]
+    )
+    if (rowCount !== 1) throw takenOver(this.#server.location, sink)
+  }
+
+  async progress({ run, sink }: { readonly sink: string; readonly run: string }, make: boolean): Promise<number | undefined> {
+    const { rows } = await this.#run("SELECT to_regclass('rtfs_streams_progress') IS NOT NULL AS there")
+    if (rows[0]?.["there"] !== true) {
+      if (!make) return undefined
+      await this.#run(progressTable)
+    }
+    if (make) {
+      await this.#run("DELETE FROM rtfs_streams_progress WHERE sink = $1 AND is_finished AND changed < now() - interval '7 days'", [sink])
+      await this.#run("INSERT INTO rtfs_streams_progress (sink, run, items) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING", [sink, run])
+    }
+    const found = await this.#run("SELECT items::text AS items FROM rtfs_streams_progress WHERE sink = $1 AND run = $2", [sink, run])
+    return found.rows[0] === undefined ? undefined : Number(found.rows[0]["items"])
+  }
+
+  async endProgress({ run, sink }: { readonly sink: string; readonly run: string }): Promise<void> {
+    await this.#run("UPDATE rtfs_streams_progress SET is_finished = true, changed = now() WHERE sink = $1 AND run = $2", [sink, run])
+  }
+
+  async close(): Promise<void> {
+    this.#isBroken = true
+    // A server that works on something, or is away, does not answer: what is left of the connection is closed, not waited for.
+    const ended = this.#client.end().catch(() => {})
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 200).unref())])
+    ;(this.#client as unknown as { readonly connection: { readonly stream: { readonly destroy: () => void } } }).connection.stream.destroy()
+  }
+
+  async #run(
+    text: string,
+    values: ReadonlyArray<unknown> = []
+  ): Promise<{ readonly rows: ReadonlyArray<Record<string, unknown>>; readonly rowCount: number | null }> {
+    try {
+      return await this.#client.query(text, values as Array<unknown>)
+    } catch (error) {
+      throw failure(this.#server, error)
+    }
+  }
+}
+
+/** A row is a map, in which every column has its own name. */
+export const problemOfNames = (names: ReadonlyArray<string>): { readonly problem: string; readonly fix: string } | undefined => {
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) return { problem: `gives two columns named ${twice}`, fix: "Give one another name: AS …" }
+  return names.includes("__proto__") ? { problem: "gives a column named __proto__", fix: "Give it another name: AS …" } : undefined
+}
+
+/** One statement can't write a row twice, so of those of one key only the last is written, as if they came one by one. */
+const lastOfEachKey = (
+  rows: ReadonlyArray<DatabaseRow>,
+  columns: ReadonlyArray<DatabaseColumn>,
+  key: ReadonlyArray<string>
+): ReadonlyArray<DatabaseRow> => {
+  const at = key.map((name) => columns.findIndex((column) => column.name === name))
+  const last = new Map<string, DatabaseRow>()
+  for (const row of rows) {
+    const id = at.map((index) => String(row[index])).join("\0")
+    last.delete(id)
+    last.set(id, row)
+  }
+  return [...last.values()]
+}
+
+const jsonRows = (rows: ReadonlyArray<DatabaseRow>, columns: ReadonlyArray<DatabaseColumn>): string => {
+  const keys = columns.map(({ name }) => JSON.stringify(name))
+  const ofValue = (value: DatabaseValue, index: number): string => {
+    const { type } = columns[index]!
+    // Already JSON: its text is a part of this one.
+    if (typeof value === "string" && (type === "json" || type === "jsonb")) return value
+    if (isBytes(value)) return `"\\\\x${asBuffer(value).toString("hex")}"`
+    if (typeof value === "bigint") return `"${value}"`
+    if (typeof value === "number" && !Number.isFinite(value)) return `"${value}"`
+    return Array.isArray(value) ? jsonOf(value) : JSON.stringify(value)
+  }
+  return `[${rows.map((row) => `{${row.map((value, index) => `${keys[index]}:${ofValue(value, index)}`).join(",")}}`).join(",")}]`
+}
+
+const postgresParameter = (param: unknown): unknown =>
+  isBytes(param)
+    ? asBuffer(param)
+    : typeof param === "bigint"
+      ? String(param)
+      : param !== null && typeof param === "object" && !Array.isArray(param) && !(param instanceof Date)
+        ? jsonOf(param)
+        : param
+
+/** By SQLSTATE; see the appendix "PostgreSQL Error Codes". */
+const failure = (server: DatabaseServer, error: unknown): DatabaseFailure => DatabaseFailure.of(server, kindOf(error), error)
+
+const kindOf = (error: unknown): DatabaseFailureKind => {
+  const { code = "" } = error as { readonly code?: string }
+  if (/^(22|23)/.test(code) || code === "42804" || code === "54000") return "row"
+  if (/^(08|57P)/.test(code) || code === "53300" || code === "25P03" || /^E[A-Z]+$/.test(code)) return "lost"
+  if (code === "40001" || code === "40P01" || code === "55P03") return "busy"
+  // The driver's own errors about a connection have no code.
+  return code === "" ? "lost" : "refused"
+}

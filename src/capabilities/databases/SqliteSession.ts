@@ -1,0 +1,262 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
+import type {
+  DatabaseColumn,
+  DatabaseCursor,
+  DatabaseInsert,
+  DatabaseQuery,
+  DatabaseRow,
+  DatabaseSession,
+  DatabaseTable,
+  DatabaseValue,
+  ProgressMark
+} from "../../actors/index.ts"
+import type { DatabaseServer } from "./DatabaseServer.ts"
+import { DatabaseFailure, type DatabaseFailureKind } from "./errors.ts"
+import { problemOfNames } from "./PostgresSession.ts"
+import { takenOver } from "./progress.ts"
+import { inOrder, quoted } from "./statement.ts"
+import { isBytes, jsonOf, refusing, textOf } from "./values.ts"
+
+/** How long a statement waits for another connection; it holds up this thread, so the rest of the wait is the stream's. */
+const busyMs = 50
+
+const progressTable = `CREATE TABLE IF NOT EXISTS rtfs_streams_progress (sink TEXT NOT NULL, run TEXT NOT NULL, items INTEGER NOT NULL, is_finished INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT (unixepoch()), PRIMARY KEY (sink, run))`
+
+/** One connection to an SQLite file. Its work is done on this thread, a portion of rows at a time. */
+export class SqliteSession implements DatabaseSession {
+  readonly kind = "sqlite"
+  readonly #server: DatabaseServer
+  readonly #database: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+  #isBroken = false
+
+  private constructor(server: DatabaseServer, database: DatabaseSync) {
+    this.#server = server
+    this.#database = database
+  }
+
+  static async connect(server: DatabaseServer, access: "read" | "write"): Promise<SqliteSession> {
+    const { DatabaseSync, constants } = await import("node:sqlite")
+    try {
+      const database = new DatabaseSync(server.url, { readOnly: access === "read", allowExtension: false, timeout: busyMs })
+      if (access === "read") {
+        database.exec("PRAGMA query_only = 1; PRAGMA trusted_schema = 0")
+        guard(database, constants)
+      }
+      return new SqliteSession(server, database)
+    } catch (error) {
+      throw failure(server, error)
+    }
+  }
+
+  isBroken(): boolean {
+    return this.#isBroken
+  }
+
+  async isAlive(): Promise<void> {}
+
+  async query({ order, params, text }: DatabaseQuery): Promise<DatabaseCursor> {
+    return this.#attempt(() => {
+      const sql = order === undefined ? text : inOrder(text, order, "?")
+      const behind = order?.after === undefined ? [] : [order.after]
+      this.#database.exec("BEGIN")
+      let isOpen = true
+      try {
+        const statement = this.#database.prepare(sql)
+        statement.setReadBigInts(true)
+        const problem = problemOfNames(statement.columns().map(({ name }) => name))
+        if (problem !== undefined) throw new DatabaseFailure({ location: this.#server.location, kind: "refused", ...problem })
+        const rows = statement.iterate(...[...params, ...behind].map((param) => sqliteValue(param, "a parameter", true)))
+        return {
+          read: async (most) => this.#attempt(() => take(rows, most)),
+          close: async () => {
+            if (!isOpen) return
+            isOpen = false
+            rows.return?.()
+            this.#rollback()
+          }
+        }
+      } catch (error) {
+        this.#rollback()
+        throw error
+      }
+    })
+  }
+
+  async table(name: string): Promise<DatabaseTable | undefined> {
+    return this.#attempt(() => {
+      const found = this.#all("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?", name)
+      if (found.length === 0 || /^sqlite_/i.test(name)) return undefined
+      const columns = this.#all("SELECT name, type, pk FROM pragma_table_xinfo(?) WHERE hidden = 0", name)
+      const primary = columns.filter(({ pk }) => Number(pk) > 0).map(({ name: column }) => String(column))
+      const keys = this.#all(`SELECT name FROM pragma_index_list(?) WHERE "unique" = 1 AND partial = 0`, name).map(({ name: index }) =>
+        this.#all("SELECT name FROM pragma_index_info(?)", String(index)).map(({ name: column }) => String(column))
+      )
+      return {
+        quoted: quoted(name),
+        columns: columns.map((column) => ({ name: String(column["name"]), type: String(column["type"]).toLowerCase() })),
+        keys: primary.length > 0 ? [primary, ...keys] : keys
+      }
+    })
+  }
+
+  encode(value: unknown, { name, type }: DatabaseColumn): DatabaseValue {
+    return sqliteValue(value, name, type.includes("json")) as DatabaseValue
+  }
+
+  async insert(rows: ReadonlyArray<DatabaseRow>, { columns, isTrial, key, mark, onConflict, table }: DatabaseInsert): Promise<void> {
+    this.#attempt(() => {
+      const names = columns.map(({ name }) => quoted(name))
+      const others = columns.filter(({ name }) => !key.includes(name)).map(({ name }) => `${quoted(name)} = excluded.${quoted(name)}`)
+      const target = key.length === 0 ? "" : ` (${key.map((name) => quoted(name)).join(", ")})`
+      const conflict =
+        onConflict === "error"
+          ? ""
+          : onConflict === "ignore" || others.length === 0
+            ? ` ON CONFLICT${target} DO NOTHING`
+            : ` ON CONFLICT${target} DO UPDATE SET ${others.join(", ")}`
+      const statement = this.#statement(
+        `INSERT INTO ${table.quoted} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})${conflict}`
+      )
+      this.#database.exec("BEGIN IMMEDIATE")
+      try {
+        for (const row of rows) statement.run(...(row as Array<SQLInputValue>))
+        if (mark !== undefined) this.#advance(mark)
+        this.#database.exec(isTrial === true ? "ROLLBACK" : "COMMIT")
+      } catch (error) {
+        this.#rollback()
+        throw error
+      }
+    })
+  }
+
+  #advance({ from, run, sink, to }: ProgressMark): void {
+    const { changes } = this.#statement(
+      "UPDATE rtfs_streams_progress SET items = ?, changed = unixepoch() WHERE sink = ? AND run = ? AND items = ?"
+    ).run(to, sink, run, from)
+    if (Number(changes) !== 1) throw takenOver(this.#server.location, sink)
+  }
+
+  async progress({ run, sink }: { readonly sink: string; readonly run: string }, make: boolean): Promise<number | undefined> {
+    return this.#attempt(() => {
+      const isThere = this.#all("SELECT 1 FROM sqlite_schema WHERE name = 'rtfs_streams_progress'").length > 0
+      if (!isThere && !make) return undefined
+      if (make) {
+        if (!isThere) this.#database.exec(progressTable)
+        this.#statement("DELETE FROM rtfs_streams_progress WHERE sink = ? AND is_finished = 1 AND changed < unixepoch() - 604800").run(sink)
+        this.#statement("INSERT INTO rtfs_streams_progress (sink, run, items) VALUES (?, ?, 0) ON CONFLICT DO NOTHING").run(sink, run)
+      }
+      const [row] = this.#all("SELECT items FROM rtfs_streams_progress WHERE sink = ? AND run = ?", sink, run)
+      return row === undefined ? undefined : Number(row["items"])
+    })
+  }
+
+  async endProgress({ run, sink }: { readonly sink: string; readonly run: string }): Promise<void> {
+    this.#attempt(
+      () =>
+        void this.#statement("UPDATE rtfs_streams_progress SET is_finished = 1, changed = unixepoch() WHERE sink = ? AND run = ?").run(
+          sink,
+          run
+        )
+    )
+  }
+
+  async close(): Promise<void> {
+    this.#isBroken = true
+    if (this.#database.isOpen) this.#database.close()
+  }
+
+  #all(sql: string, ...values: ReadonlyArray<SQLInputValue>): ReadonlyArray<Readonly<Record<string, unknown>>> {
+    return this.#statement(sql).all(...values)
+  }
+
+  #statement(sql: string): StatementSync {
+    const known = this.#statements.get(sql)
+    if (known !== undefined) return known
+    const statement = this.#database.prepare(sql)
+    // A row id beyond what a JavaScript number holds would be an error after the row was written.
+    statement.setReadBigInts(true)
+    // One sink has a handful; a session that is used by many does not keep those of all.
+    if (this.#statements.size >= 32) this.#statements.clear()
+    this.#statements.set(sql, statement)
+    return statement
+  }
+
+  #rollback(): void {
+    // After a full disk or an I/O error SQLite has rolled back by itself.
+    if (this.#database.isTransaction) this.#database.exec("ROLLBACK")
+  }
+
+  #attempt<A>(work: () => A): A {
+    try {
+      return work()
+    } catch (error) {
+      throw failure(this.#server, error)
+    }
+  }
+}
+
+/** What the query's text does not show is refused here as well, where this version of Node can. */
+const guard = (database: DatabaseSync, constants: object): void => {
+  const { SQLITE_ATTACH, SQLITE_DENY, SQLITE_DETACH, SQLITE_OK } = constants as Readonly<Record<string, number>>
+  const { setAuthorizer } = database as { setAuthorizer?: (callback: (action: number) => number) => void }
+  setAuthorizer?.call(database, (action) => (action === SQLITE_ATTACH || action === SQLITE_DETACH ? SQLITE_DENY! : SQLITE_OK!))
+}
+
+const take = (rows: Iterator<Record<string, unknown>>, most: number): ReadonlyArray<Record<string, unknown>> => {
+  const taken: Array<Record<string, unknown>> = []
+  while (taken.length < most) {
+    const { done, value } = rows.next()
+    if (done === true) break
+    taken.push(plainRow(value as Record<string, unknown>))
+  }
+  return taken
+}
+
+/** The driver's rows have no prototype, and whole numbers that are all big. */
+const plainRow = (row: Record<string, unknown>): Record<string, unknown> => {
+  const plain: Record<string, unknown> = {}
+  for (const name in row) {
+    const value = row[name]
+    plain[name] = typeof value === "bigint" && value >= -safe && value <= safe ? Number(value) : value
+  }
+  return plain
+}
+
+const safe = BigInt(Number.MAX_SAFE_INTEGER)
+
+const sqliteValue = (value: unknown, name: string, isJson: boolean): SQLInputValue => {
+  switch (typeof value) {
+    case "string":
+    case "number":
+      return value
+    case "bigint":
+      if (value >= -(2n ** 63n) && value < 2n ** 63n) return value
+      throw refusing(name, value, "SQLite's whole numbers have 64 bits: map it to text.")
+    case "boolean":
+      return value ? 1 : 0
+  }
+  if (value === null || value === undefined) return null
+  if (isBytes(value)) return value
+  if (isJson && !(value instanceof Date)) return jsonOf(value)
+  return textOf(value, name)
+}
+
+/** By SQLite's result code. */
+const failure = (server: DatabaseServer, error: unknown): Error => {
+  if (!(error instanceof Error) || "_tag" in error) return error as Error
+  const { code, errcode } = error as { readonly code?: string; readonly errcode?: number }
+  const kind =
+    errcode === undefined
+      ? code === "ERR_INVALID_ARG_TYPE" || code === "ERR_OUT_OF_RANGE"
+        ? "row"
+        : "refused"
+      : (kindByCode[errcode & 255] ?? "refused")
+  return DatabaseFailure.of(
+    server,
+    kind,
+    Object.assign(new Error(error.message), errcode === undefined ? {} : { code: `SQLite ${errcode}` })
+  )
+}
+
+const kindByCode: Readonly<Record<number, DatabaseFailureKind>> = { 5: "busy", 6: "busy", 18: "row", 19: "row", 20: "row" }

@@ -1,0 +1,185 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { StreamHost } from "../../src/host/index.ts"
+import { backends } from "./databaseBackends.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "databases-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+for (const backend of await backends(folder)) {
+  // A server that is not there is no reason to fail, and none to be silent.
+  describe.skipIf(backend.missing !== undefined)(
+    `${backend.name}${backend.missing === undefined ? "" : ` (skipped: ${backend.missing})`}`,
+    () => {
+      const { column, param } = backend
+      let host: StreamHost
+      const logged: Array<string> = []
+      let ids = 0
+      beforeAll(async () => {
+        await backend.open()
+        host = await StreamHost.start({
+          connections: { "db-conn": backend.url },
+          policy: { db: [backend.grant] },
+          dataDir: join(folder, `${backend.name}-data`),
+          bindings: { "next-row": () => ({ id: ++ids }) },
+          log: (line) => logged.push(line)
+        })
+      })
+      afterAll(async () => {
+        await host?.stop({ timeout: 0 })
+        await backend.close()
+      })
+      const run = async (source: string) => (await host.run(source)).value
+      const rows = (sql: string) =>
+        run(
+          `(call :stream.await (call :stream.to-collection {:source (call :stream.db.query ${JSON.stringify(sql)} {:connection db-conn})}))`
+        )
+      const table = async (name: string, columns: string) => {
+        await backend.run(`DROP TABLE IF EXISTS ${name}`)
+        await backend.run(`CREATE TABLE ${name} (${columns})`)
+      }
+
+      it("writes rows in batches and reads them in order, over several portions", async () => {
+        await table("numbers", "id INT PRIMARY KEY, label VARCHAR(40)")
+        const value = await run(`
+        (call :stream.await (call :stream.db.bulk-insert "numbers" {:data-stream (stream.map (range 0 2500) (fn [i] {:id i :label (str "row " i)})) :batch-size 1000}))`)
+        expect(value).toEqual({ table: "numbers", rows: 2500 })
+        const read = (await run(
+          `(call :stream.await (call :stream.to-collection {:source (call :stream.db.query "SELECT * FROM numbers ORDER BY id" {:connection db-conn :fetch-size 300})}))`
+        )) as Array<unknown>
+        expect(read).toHaveLength(2500)
+        expect(read[2499]).toEqual({ id: 2499, label: "row 2499" })
+      })
+
+      it("binds parameters, whatever is in them", async () => {
+        await table("texts", "id INT PRIMARY KEY, label VARCHAR(80)")
+        const nasty = `'; DROP TABLE texts; -- " \\`
+        await host.run(`(call :stream.db.bulk-insert "texts" {:data-stream [{:id 1 :label ${JSON.stringify(nasty)}} {:id 2 :label "x"}]})`)
+        const found = await run(
+          `(call :stream.await (call :stream.to-collection {:source (call :stream.db.query "SELECT id, label FROM texts WHERE label = ${param}" {:params [${JSON.stringify(nasty)}]})}))`
+        )
+        expect(found).toEqual([{ id: 1, label: nasty }])
+      })
+
+      it("keeps exact what JavaScript's numbers can't hold, and days and times as text", async () => {
+        await table("kinds", column.kinds)
+        await backend.run(column.insertKinds)
+        expect(await rows("SELECT * FROM kinds")).toEqual([column.kindsRead])
+      })
+
+      it("refuses names that are not in the database, whatever they would do there", async () => {
+        await table("plain", "id INT PRIMARY KEY")
+        for (const name of [`plain"; DROP TABLE plain; --`, "plain` (id) VALUES (1); -- ", "nowhere", "sqlite_schema"]) {
+          await expect(host.run(`(call :stream.db.bulk-insert ${JSON.stringify(name)} {:data-stream [{:id 1}]})`)).rejects.toThrow(
+            /has no table/
+          )
+        }
+        await expect(host.run(`(call :stream.db.bulk-insert "plain" {:data-stream [{"id) VALUES (1); --" 1}]})`)).rejects.toThrow(
+          /has no column/
+        )
+        await expect(host.run(`(call :stream.db.bulk-insert "plain" {:columns [:ids] :data-stream [{:id 1}]})`)).rejects.toThrow(
+          /Did you mean id/
+        )
+        expect(await rows("SELECT * FROM plain")).toEqual([])
+      })
+
+      it("reads only: other statements, several statements and functions that write are refused", async () => {
+        await table("guarded", "id INT PRIMARY KEY")
+        for (const sql of [
+          "DELETE FROM guarded",
+          "SELECT 1; DELETE FROM guarded",
+          "ATTACH 'x.db' AS x",
+          "PRAGMA user_version = 3",
+          "",
+          "COPY guarded TO PROGRAM 'id'"
+        ]) {
+          await expect(rows(sql)).rejects.toThrow(/has a query that/)
+        }
+        for (const sql of column.writingQueries) await expect(rows(sql), sql).rejects.toThrow(/^The database/)
+      })
+
+      it("isolates the rows that the database refuses, keeps all others in order and counts them", async () => {
+        await table("strict", "id INT PRIMARY KEY, label VARCHAR(40) NOT NULL")
+        const { counts, value } = await run2(
+          host,
+          `(call :stream.await (call :stream.db.bulk-insert "strict" {:batch-size 64 :on-failure :skip :data-stream (stream.map (range 0 300) (fn [i] {:id (if (= i 200) 7 i) :label (if (= i 77) nil (str i))}))}))`
+        )
+        expect(value).toEqual({ table: "strict", rows: 298 })
+        expect(counts).toMatchObject({ accepted: 300, skipped: 2, undrained: 0 })
+        const ids = ((await rows("SELECT id FROM strict ORDER BY id")) as Array<{ id: number }>).map(({ id }) => id)
+        expect(ids).toEqual(Array.from({ length: 300 }, (_, i) => i).filter((i) => i !== 77 && i !== 200))
+      })
+
+      it("fails with the item where the policy says so, after the rows before it", async () => {
+        await table("failing", "id INT PRIMARY KEY, label VARCHAR(40) NOT NULL")
+        const source = `(call :stream.db.bulk-insert "failing" {:data-stream (stream.map (range 0 100) (fn [i] {:id i :label (if (= i 40) nil "x")}))})`
+        await expect(host.run(source)).rejects.toThrow(/item 41|refuses a row/)
+        expect(await rows("SELECT count(*) AS n FROM failing")).toEqual([{ n: 40 }])
+      })
+
+      it("ignores or replaces rows whose key is there", async () => {
+        await table("merged", "id INT PRIMARY KEY, label VARCHAR(40)")
+        const write = (how: string, items: string) => host.run(`(call :stream.db.bulk-insert "merged" {${how} :data-stream ${items}})`)
+        await write("", `[{:id 1 :label "a"} {:id 2 :label "b"}]`)
+        await write(":on-conflict :ignore :key :id", `[{:id 2 :label "B"} {:id 3 :label "c"}]`)
+        await write(":on-conflict :update :key [:id]", `[{:id 1 :label "A"} {:id 4 :label "d"} {:id 4 :label "D"}]`)
+        expect(await rows("SELECT * FROM merged ORDER BY id")).toEqual([
+          { id: 1, label: "A" },
+          { id: 2, label: "b" },
+          { id: 3, label: "c" },
+          { id: 4, label: "D" }
+        ])
+      })
+
+      it("writes what a batch holds at its time, without waiting for it to be full", async () => {
+        await table("slow", "id INT PRIMARY KEY")
+        const handle = await host
+          .spawn(
+            `(call :stream.db.bulk-insert "slow" {:batch-size 100 :batch-timeout 20 :data-stream (call :stream.periodic {:interval 5 :generator next-row})})`,
+            { name: `slow-${backend.name}`, restart: "temporary" }
+          )
+          .catch((error: unknown) => error as Error)
+        if (handle instanceof Error) throw handle
+        await until(async () => ((await rows("SELECT count(*) AS n FROM slow")) as Array<{ n: number }>)[0]!.n > 0)
+        await handle.cancel()
+      })
+
+      it("reads no further ahead than two portions", async () => {
+        await table("lengthy", "id INT PRIMARY KEY")
+        await host.run(`(call :stream.db.bulk-insert "lengthy" {:data-stream (stream.map (range 0 20000) (fn [i] {:id i}))})`)
+        let seen = 0
+        const gate = Promise.withResolvers<void>()
+        const slow = await StreamHost.start({
+          connections: { "db-conn": backend.url },
+          policy: { db: [backend.grant] },
+          bindings: { see: async () => (++seen === 10 ? gate.promise : undefined) },
+          print: () => {}
+        })
+        const running = slow.run(
+          `(call :stream.db.query "SELECT id FROM lengthy" {:connection db-conn :fetch-size 50 :on-row (fn [row] (see row))})`
+        )
+        await until(async () => seen === 10)
+        const { streams } = slow.inspect() as { streams: Array<{ actors: Array<{ kind: string; itemsIn: number }> }> }
+        const source = streams[0]!.actors.find(({ kind }) => kind === "source")!
+        // The mailbox takes up to its bound; what the source itself has read is a portion beyond it.
+        expect(source.itemsIn).toBeLessThanOrEqual(4096 + 512 + 2 * 50)
+        gate.resolve()
+        await running
+        expect(seen).toBe(20000)
+        await slow.stop({ timeout: 0 })
+      }, 20_000)
+    }
+  )
+}
+
+const run2 = async (host: StreamHost, source: string) => {
+  const report = await host.run(source)
+  const { streams, value } = report as unknown as { value: unknown; streams: ReadonlyArray<Record<string, unknown>> }
+  return { value, counts: streams[0] }
+}
+
+const until = async (holds: () => Promise<boolean>) => {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5))
+}
