@@ -53,13 +53,13 @@ export class NetworkFailure extends Error {
     const { code, errors } = error as { readonly code?: string; readonly errors?: ReadonlyArray<unknown> }
     // Node tries all addresses of a peer and reports all failures.
     if (Array.isArray(errors) && errors.length > 0) return NetworkFailure.of(operation, url, errors[0])
-    const known = code === undefined ? undefined : systemErrors[code]
+    const isProtocol = code?.startsWith("HPE_") === true
+    const known = code === undefined ? undefined : (systemErrors[code] ?? (isProtocol ? noHttp : undefined))
     const message = error instanceof Error ? error.message : String(error)
     const [problem, fix] = known ?? [
       /certificate|self.signed|altnames/i.test(`${code} ${message}`) ? "its certificate is not one to be trusted" : "the connection failed",
       "Check the peer; Node's option NODE_EXTRA_CA_CERTS adds certificates of one's own."
     ]
-    const isProtocol = code?.startsWith("HPE_") === true
     return new NetworkFailure({ url, operation, problem, fix, code, isTemporary: known !== undefined && !isProtocol })
   }
 }
@@ -72,6 +72,8 @@ export const shownUrl = (url: string): string => {
 }
 
 const later = "Try again later, or check that the peer is up and reachable from here."
+
+const noHttp = ["what it says breaks the rules of HTTP", "Check that this is the right peer and port, and http or https as it expects."] as const
 
 const systemErrors: Readonly<Record<string, readonly [problem: string, fix: string]>> = {
   ENOTFOUND: ["its name does not resolve", "Check the spelling of the host, and the name server."],
