@@ -40,7 +40,7 @@ const source = (path: string, take: (batch: SourceBatch, sum: Sum) => void): Pro
     separator: undefined,
     header: undefined
   })
-  const services = { files: makeFileAccess({ read: [path] }), print: () => {}, progress: () => {}, network: makeNetworkAccess({}), databases: { find: () => { throw new Error("not here") } } }
+  const services = { files: makeFileAccess({ read: [path] }), print: () => {}, progress: () => {}, network: makeNetworkAccess({}), databases: { find: () => { throw new Error("not here") } }, queues: { open: () => { throw new Error("not here") } } }
   return Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {

@@ -36,6 +36,7 @@ const environment = [
   "allow-write",
   "allow-net",
   "allow-db",
+  "allow-queue",
   "allow-all",
   "secret"
 ] as const satisfies ReadonlyArray<FlagName>
@@ -46,6 +47,23 @@ export const commands = {
     operand: program,
     flags: [...environment, "data-dir", "store", "bounded", "json", "report", "progress", "shutdown-timeout"],
     load: async () => (await import("./commands/run.ts")).run
+  },
+  serve: {
+    summary: "runs programs as supervised services until SIGTERM, and answers on HTTP; SIGHUP starts changed ones anew",
+    operand: { name: "FILE", required: true, repeated: true, summary: "the programs; each is a service with the name of its file" },
+    flags: [
+      ...environment.filter((name) => name !== "timeout"),
+      "data-dir",
+      "store",
+      "bounded",
+      "restart",
+      "host",
+      "port",
+      "token-file",
+      "allow-host",
+      "shutdown-timeout"
+    ],
+    load: async () => (await import("./commands/serve.ts")).serve
   },
   eval: {
     summary: "prints the value of an expression",

@@ -28,6 +28,8 @@ const duration = (metavar: string, summary: string): Flag<number> =>
 
 const parseCount = (written: string): number | undefined => (/^[1-9]\d{0,14}$/.test(written) ? Number(written) : undefined)
 
+const parsePort = (written: string): number | undefined => (/^\d{1,5}$/.test(written) && Number(written) < 65_536 ? Number(written) : undefined)
+
 const choice = <const Names extends ReadonlyArray<string>>(names: Names, summary: string): Flag<Names[number]> =>
   one(names.join("|"), summary, `one of ${names.join(", ")}`, (written) => names.find((name) => name === written))
 
@@ -66,12 +68,23 @@ export const flags = {
   secret: each("NAME", "lets the program use the environment variable NAME as {{secret:NAME}}, unseen", "the name of an environment variable", (written) =>
     /^[A-Za-z0-9._-]{1,128}$/.test(written)
   ),
+  "allow-queue": each("NAME", "lets the program use the queue NAME; * is any", "the name of a queue", (written) => written !== ""),
   "allow-all": onOff("lets the program do whatever this user may do"),
   queue: text("QUEUE", "the queue of dead letters"),
   limit: one("COUNT", "how many at most (default 100)", "a whole number of at least 1", parseCount),
   after: one("ID", "only those behind the letter ID", "the id of a letter", parseCount),
   all: onOff("all letters of all queues"),
   program: text("FILE", "the program that works the letters off; its symbol dead-letters is the stream of their items"),
+  host: one("ADDRESS", "where the service listens, or is asked (default 127.0.0.1)", "an address or a name", (written) =>
+    /^[A-Za-z0-9.:_-]+$/.test(written) ? written : undefined
+  ),
+  port: one("PORT", "its port (default 7717); 0 takes a free one", "a port from 0 to 65535", parsePort),
+  "token-file": text("FILE", "the token that requests must show (default ~/.rtfs-streams/token); made when it is missing"),
+  "allow-host": each("NAME", "answers requests that address the service as NAME", "a name or an address", (written) =>
+    /^[A-Za-z0-9.:_-]+$/.test(written)
+  ),
+  restart: choice(["permanent", "transient", "temporary"], "starts a program again whenever it ends (the default), after a failure, or never"),
+  once: onOff("prints one picture and ends"),
   json: onOff("prints the result as JSON on standard output, and everything else on standard error"),
   report: text("FILE", "writes what was accepted, processed, left and dead-lettered, however the run ends"),
   progress: choice(["auto", "plain", "off"], "auto shows it on a terminal only; plain prints lines anywhere"),

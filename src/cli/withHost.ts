@@ -29,6 +29,7 @@ export const startHost = async (
       write: flags["allow-write"] ?? [],
       net: flags["allow-net"] ?? [],
       db: flags["allow-db"] ?? [],
+      queue: flags["allow-queue"] ?? [],
       all: flags["allow-all"] ?? false,
       fsRoot: flags["fs-root"]
     },

@@ -109,7 +109,7 @@ export class InvalidHostOption extends Error {
 }
 
 const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "store", "connections", "secrets", "dataDir", "limits", "bounded", "workers"]
-const knownOfPolicy = ["read", "write", "net", "db", "fsRoot", "all"]
+const knownOfPolicy = ["read", "write", "net", "db", "queue", "fsRoot", "all"]
 
 /** **Fails** by throwing `InvalidHostOption` for the first option that is unknown or wrong. */
 export const checkHostOptions = (options: HostOptions): { readonly memoryBytes: number } => {

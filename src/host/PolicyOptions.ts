@@ -8,6 +8,8 @@ export interface PolicyOptions {
   readonly net?: ReadonlyArray<string>
   /** Connection strings of databases that may be used. */
   readonly db?: ReadonlyArray<string>
+  /** Names of queues that may be used; `*` is any. */
+  readonly queue?: ReadonlyArray<string>
   /** A folder in which all paths of programs resolve, absolute ones too, as after a chroot. */
   readonly fsRoot?: string
   /** Grants everything that the process itself may do. */

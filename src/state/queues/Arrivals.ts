@@ -42,7 +42,7 @@ export class Arrivals {
       if (this.#held.length > 0 || this.#failure !== undefined) this.#wake()
       return Effect.sync(() => (this.#wake = () => {}))
     })
-    return Effect.flatMap(Effect.raceFirst(news, Effect.sleep(patienceMs)), () => {
+    return Effect.flatMap(Effect.interruptible(Effect.raceFirst(news, Effect.sleep(patienceMs))), () => {
       const failure = this.#failure
       this.#failure = undefined
       return failure === undefined ? Effect.succeed(this.#held.splice(0, max)) : Effect.fail(failure)

@@ -126,7 +126,7 @@ export class EmbeddedQueue implements QueueBackend {
         if (claimed.length > 0) return claimed
         const letters = yield* this.#stored(this.#letters.claim(queue, max, now, leaseMs))
         if (letters.length > 0) return letters
-        yield* this.#untilNews(queue, now)
+        yield* Effect.interruptible(this.#untilNews(queue, now))
       }
     })
   }

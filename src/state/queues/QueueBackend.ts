@@ -33,7 +33,7 @@ export interface QueueSubscription {
   /**
    * At most `max` messages: waits until there is one, or gives none after a while. One call at a time.
    *
-   * **Stopping** interrupting it loses nothing.
+   * **Stopping** inside of `Effect.uninterruptible` its wait can still be interrupted, and that loses nothing.
    */
   readonly receive: (max: number) => Effect.Effect<ReadonlyArray<Delivery>, QueueFailure>
   /** @returns those that are gone now; the others were given to somebody else meanwhile, or will be given again */

@@ -16,7 +16,7 @@ type FileSink = AsyncSink & Required<Pick<AsyncSink, "sync" | "seal">>
 /** Opens files as a host that grants everything does. */
 export const contextOf = (position?: unknown) => ({
   address: "/test",
-  services: { files: makeFileAccess({ all: true }), print: () => {}, progress: () => {}, network: makeNetworkAccess({}), databases: { find: () => { throw new Error("not here") } } },
+  services: { files: makeFileAccess({ all: true }), print: () => {}, progress: () => {}, network: makeNetworkAccess({}), databases: { find: () => { throw new Error("not here") } }, queues: { open: () => { throw new Error("not here") } } },
   position
 })
 

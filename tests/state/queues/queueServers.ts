@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { openQueueBackend, openStateStore, type QueueBackend } from "../../../src/state/index.ts"
 import type { QueueUnderTest } from "../../contracts/queue.ts"
-import { redisCommand, redisProblem, redisUrl, removeRedisKeys } from "../servers.ts"
+import { CutProxy } from "./CutProxy.ts"
+import { redisProblem, redisUrl, removeRedisKeys } from "../servers.ts"
 
 // Servers on this machine, or where the environment says. Tests that need one which does not answer are skipped by name.
 
@@ -50,27 +51,24 @@ export function embeddedAt(url: string): Effect.Effect<QueueBackend, unknown, Sc
   return Effect.flatMap(openStateStore(url), ({ queues }) => queues!)
 }
 
-/** The servers, with why one can't be tested. */
-export const servers = async (): Promise<ReadonlyArray<QueueUnderTest & { readonly url: string; readonly remove: () => Promise<void> }>> => {
+/** The servers, with why one can't be tested, each behind a proxy of its own. */
+export const servers = async (): Promise<ReadonlyArray<Server>> => {
   const [redis, nats, rabbit] = await Promise.all([redisProblem(), natsProblem(), rabbitProblem()])
-  return [
+  const all: ReadonlyArray<Omit<Server, "open" | "proxy">> = [
     {
       name: "Redis Streams",
       url: redisUrl,
       unavailable: redis,
-      open: openQueueBackend(redisUrl),
       freshQueue,
       dedupes: true,
       leases: true,
       uncounts: true,
-      cutOff: async () => void (await redisCommand(redisUrl, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")),
       remove: () => (redis === undefined ? removeRedisKeys(`rtfs-test-${run}`) : Promise.resolve())
     },
     {
       name: "NATS JetStream",
       url: natsUrl,
       unavailable: nats,
-      open: openQueueBackend(natsUrl),
       freshQueue,
       dedupes: true,
       leases: true,
@@ -87,7 +85,6 @@ export const servers = async (): Promise<ReadonlyArray<QueueUnderTest & { readon
       name: "RabbitMQ",
       url: rabbitUrl,
       unavailable: rabbit,
-      open: openQueueBackend(rabbitUrl),
       freshQueue,
       dedupes: false,
       leases: false,
@@ -101,4 +98,26 @@ export const servers = async (): Promise<ReadonlyArray<QueueUnderTest & { readon
       }
     }
   ]
+  return Promise.all(
+    all.map(async (server) => {
+      const proxy = await CutProxy.to(server.url)
+      const url = proxy.urlOf(server.url)
+      const cutOff = async () => {
+        proxy.cut()
+        await new Promise((resolve) => setTimeout(resolve, 200))
+        proxy.mend()
+      }
+      const remove = async () => {
+        proxy.close()
+        await server.remove()
+      }
+      return { ...server, url, proxy, remove, cutOff, open: openQueueBackend(url) }
+    })
+  )
+}
+
+export interface Server extends QueueUnderTest {
+  readonly url: string
+  readonly proxy: CutProxy
+  readonly remove: () => Promise<void>
 }

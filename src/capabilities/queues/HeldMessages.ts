@@ -1,0 +1,97 @@
+import type { Delivery } from "../../state/index.ts"
+
+interface Held {
+  delivery: Delivery
+  /** Which of the messages that were given to the stream it is, from 1 on; 0 while it waits to be given. */
+  place: number
+}
+
+/**
+ * The messages that a source has and that are not acknowledged: those that wait to be given to the stream, and those that were
+ * given to it and are in no checkpoint yet.
+ *
+ * **Bounds** the source asks for no more than it may have; of those that were worked off and whose acknowledgement was lost, as
+ * many are remembered.
+ */
+export class HeldMessages {
+  /** How many were given to the stream. */
+  given: number
+  readonly #held = new Map<string, Held>()
+  readonly #waiting: Array<string> = []
+  /** Worked off, and maybe not acknowledged: when one of them comes again it is only acknowledged. */
+  readonly #settled: Set<string>
+  readonly #most: number
+
+  constructor(most: number, { given, settled }: { readonly given: number; readonly settled: ReadonlyArray<string> }) {
+    this.#most = most
+    this.given = given
+    this.#settled = new Set(settled)
+  }
+
+  get size(): number {
+    return this.#held.size
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  get all(): ReadonlyArray<Delivery> {
+    return Array.from(this.#held.values(), ({ delivery }) => delivery)
+  }
+
+  /** @returns whether it is to be given to the stream: not if the stream has it, or had it */
+  add(delivery: Delivery): "new" | "known" | "settled" {
+    const { attempts, id } = delivery
+    if (attempts > 1 && this.#settled.has(id)) return "settled"
+    const known = this.#held.get(id)
+    if (known !== undefined) {
+      // Given again while it is worked on: from now on this is how it is acknowledged.
+      known.delivery = delivery
+      return "known"
+    }
+    this.#held.set(id, { delivery, place: 0 })
+    this.#waiting.push(id)
+    return "new"
+  }
+
+  /** The next ones for the stream, in the order in which they came. */
+  take(max: number): ReadonlyArray<Delivery> {
+    return this.#waiting.splice(0, max).map((id) => {
+      const held = this.#held.get(id)!
+      held.place = ++this.given
+      return held.delivery
+    })
+  }
+
+  /** Those that are covered when so many were given. */
+  upTo(given: number): ReadonlyArray<Delivery> {
+    const covered: Array<Delivery> = []
+    for (const { delivery, place } of this.#held.values()) if (place > 0 && place <= given) covered.push(delivery)
+    return covered
+  }
+
+  /** Those that were given to the stream, and those that were not. */
+  get parted(): { readonly started: ReadonlyArray<Delivery>; readonly unstarted: ReadonlyArray<Delivery> } {
+    const held = [...this.#held.values()]
+    const of = (isStarted: boolean) => held.filter(({ place }) => place > 0 === isStarted).map(({ delivery }) => delivery)
+    return { started: of(true), unstarted: of(false) }
+  }
+
+  /** @param gone whether the server has said so */
+  forget(delivery: Delivery, gone: boolean): void {
+    this.#held.delete(delivery.id)
+    if (gone) this.#settled.delete(delivery.id)
+    else this.settle(delivery.id)
+  }
+
+  settle(id: string): void {
+    this.#settled.add(id)
+    if (this.#settled.size > this.#most) this.#settled.delete(this.#settled.values().next().value!)
+  }
+
+  /** What a checkpoint has to know: whoever goes on with it must not work on these again. */
+  unacknowledged(given: number): ReadonlyArray<string> {
+    return [...this.#settled, ...this.upTo(given).map(({ id }) => id)]
+  }
+}

@@ -1,0 +1,59 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net"
+
+/** Stands between a client and its server on this machine, and closes the connections of that client alone when it is told to. */
+export class CutProxy {
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  #isDown = false
+
+  private constructor(server: Server) {
+    this.#server = server
+  }
+
+  static async to(url: string): Promise<CutProxy> {
+    const { hostname, port } = new URL(url)
+    const server = createServer()
+    const proxy = new CutProxy(server)
+    server.on("connection", (client) => proxy.#join(client, connect(Number(port), hostname)))
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    return proxy
+  }
+
+  urlOf(url: string): string {
+    const through = new URL(url)
+    through.host = `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return through.toString()
+  }
+
+  /** Closes all connections; new ones are refused until `mend`. */
+  cut(): void {
+    this.#isDown = true
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  mend(): void {
+    this.#isDown = false
+  }
+
+  close(): void {
+    this.cut()
+    this.#server.close()
+  }
+
+  #join(client: Socket, server: Socket): void {
+    if (this.#isDown) return void [client, server].forEach((socket) => socket.destroy())
+    for (const [from, to] of [
+      [client, server],
+      [server, client]
+    ] as const) {
+      this.#sockets.add(from)
+      from
+        .on("error", () => {})
+        .on("close", () => {
+          this.#sockets.delete(from)
+          to.destroy()
+        })
+      from.pipe(to)
+    }
+  }
+}
