@@ -250,6 +250,15 @@ const ownFree = (store: StateStore, stream: string, ordinal = 1): ReturnType<Sta
 
 const mostOfOneKind = 1000
 
+/** What a store can't promise is said once for each. */
+const tellOfWeakness = (store: StateStore, log: CheckpointHost["log"]): void => {
+  const { warning } = store.durability
+  if (warning === undefined || toldOf.has(store)) return
+  toldOf.add(store)
+  log(`The store ${store.location}: ${warning}`)
+}
+const toldOf = new WeakSet<StateStore>()
+
 const streamFact = "stream"
 
 /** The part of an actor's address that is the same whatever the program is called. */
