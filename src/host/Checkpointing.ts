@@ -60,6 +60,7 @@ export class Checkpointing {
   ): Effect.fn.Return<Checkpointing, unknown, Scope.Scope> {
     const { built, checkpointId, host, plan, value } = options
     const store = yield* host.storeNamed(asked.store)
+    tellOfWeakness(store, host.log)
     const owned = yield* asked.isImplicit ? ownFree(store, asked.streamId) : store.own(asked.streamId)
     const settings = { ...asked, streamId: owned.stream }
     const { streamId } = settings
