@@ -36,7 +36,7 @@ export const takeLeftovers = (
   options: { readonly values: boolean },
   take: (left: Leftover) => void
 ): Effect.Effect<void> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     for (const left of held) if (left.count > 0) take(left)
     if (!("mailbox" in input)) return
     const { mailbox } = input

@@ -45,7 +45,12 @@ export class UndrainedFile {
         if (!status.isFile()) throw new Error("it is no regular file")
         if (status.size > mostBytes) throw new Error(`it has ${status.size} bytes already; remove it once its items have been dealt with`)
         for (let at = 0; at < records.length; at += portion) {
-          const bytes = Buffer.from(records.slice(at, at + portion).map(lineOf).join(""))
+          const bytes = Buffer.from(
+            records
+              .slice(at, at + portion)
+              .map(lineOf)
+              .join("")
+          )
           for (let from = 0; from < bytes.length;) from += writeSync(fd, bytes, from)
         }
       } finally {

@@ -18,9 +18,16 @@ export const pipelineWithRecovery = defineCapability({
   options: {
     pipeline: pipeline.options["pipeline"]!,
     "on-result": pipeline.options["on-result"]!,
-    "error-handler": required(fn, "(error, chunk) → `:retry`, `:skip`, `:dead-letter`, `:fail` or `{:replace value}`; the error is a map with `:type`, `:message` and `:data`"),
+    "error-handler": required(
+      fn,
+      "(error, chunk) → `:retry`, `:skip`, `:dead-letter`, `:fail` or `{:replace value}`; the error is a map with `:type`, `:message` and `:data`"
+    ),
     "max-retries": defaulted(wholeNumber, 3, "how often `:retry` or `:replace` is followed for one item; then it fails"),
-    "retry-backoff": defaulted(milliseconds, defaultBackoffMs, "the wait before the first retry; each further one is twice as long, at most 30 s, and up to a fifth longer"),
+    "retry-backoff": defaulted(
+      milliseconds,
+      defaultBackoffMs,
+      "the wait before the first retry; each further one is twice as long, at most 30 s, and up to a fifth longer"
+    ),
     "dead-letter-queue": defaulted(text, defaultQueue, "the queue that `:dead-letter` means")
   },
   order: "That of its stages: nothing behind an item goes on while it is decided about.",
