@@ -58,7 +58,9 @@ export class Service extends StreamHandle {
   start(): Promise<void> {
     const { fork, supervisor } = this.#options
     return new Promise((resolve, reject) => {
-      const started = Effect.matchEffect(supervisor.addChild(this.#child), {
+      // One of this name that has ended leaves it; one that goes on does not, and adding fails.
+      const added = Effect.andThen(Effect.ignore(supervisor.deleteChild(this.id)), supervisor.addChild(this.#child))
+      const started = Effect.matchEffect(added, {
         onFailure: (error) =>
           Effect.sync(() => {
             this.#end("failed", rootCause(error))
