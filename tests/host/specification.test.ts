@@ -1,8 +1,12 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { once } from "node:events"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
 import { Flow, keyword, StreamHost } from "rtfs-streams"
+import { WebSocketServer } from "ws"
+import { bodyOf, serveHttp } from "../capabilities/network/servers.ts"
 import { specificationBlocks } from "../rtfs/specificationBlocks.ts"
 
 // The calls of the specification as they stand there, with what they leave open bound to something that can be looked at.
@@ -86,6 +90,38 @@ describe("the specification's calls", () => {
     const { calls } = await run(partWith(":stream.file.write"), { "lazy-data-sequence": data() })
     expect(calls).toEqual([["println", "Write complete"]])
     expect(readFileSync(join(root, "output.txt"), "utf8")).toBe("one\ntwo\n")
+  })
+
+  it("read over HTTP, and say once that it is complete", async () => {
+    await using server = await serveHttp((_, response) => response.end("a large data set"))
+    const block = partWith(":stream.http.get").replace("https://api.example.com", server.url)
+    const { calls } = await run(block, { "accumulate-data": nothing, "process-complete-data": nothing })
+    expect(calls.slice(0, -1).map(([, chunk]) => chunk).join("")).toBe("a large data set")
+    expect(calls.at(-1)).toEqual(["process-complete-data"])
+    expect(server.requests[0]!.headers.accept).toBe("application/json")
+  })
+
+  it("read a WebSocket from its opening to its close", async () => {
+    const server = new WebSocketServer({ port: 0, host: "127.0.0.1" })
+    await once(server, "listening")
+    server.on("connection", (socket) => socket.send("hello", () => socket.close(1000)))
+    const block = partWith(":stream.ws.connect").replace("wss://api.example.com", `ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const { calls } = await run(block, { "handle-realtime-data": nothing, "handle-connection-error": nothing, "cleanup-resources": nothing })
+    server.close()
+    expect(calls).toEqual([["println", "Connected"], ["handle-realtime-data", "hello"], ["cleanup-resources"]])
+  })
+
+  it("post in batches, and hand over what nobody takes", async () => {
+    await using server = await serveHttp(async (request, response) => response.writeHead((await bodyOf(request)).startsWith("[100,") ? 422 : 200).end("seen"))
+    const items = Array.from({ length: 250 }, (_, index) => index)
+    const block = partWith(":stream.http.bulk-post").replace("https://api.example.com", server.url)
+    const { calls, error } = await run(block, { "items-to-send": items, "handle-success": nothing, "handle-batch-error": nothing })
+    expect(error).toBe(undefined)
+    expect(calls).toEqual([
+      ["handle-success", { status: 200, body: "seen", items: 100 }],
+      ["handle-batch-error", expect.objectContaining({ message: expect.stringContaining("422") }), items.slice(100, 200)],
+      ["handle-success", { status: 200, body: "seen", items: 50 }]
+    ])
   })
 
   it("stream from a collection in chunks, the last one short", async () => {
