@@ -71,11 +71,17 @@ const attempt = <A>(body: () => Promise<A>): Effect.Effect<A, HostFailure> => Ef
 const cancellable = <A>(body: (onStart: NonNullable<RunOptions["onStart"]>) => Promise<A>): Effect.Effect<A, HostFailure> =>
   Effect.callback((resume) => {
     let cancel: (() => Promise<void>) | undefined
-    body((program) => {
+    let isInterrupted = false
+    const settled = body((program) => {
       cancel = program.cancel
+      if (isInterrupted) void cancel()
     }).then(
       (value) => resume(Effect.succeed(value)),
       (error: unknown) => resume(Effect.fail(asFailure(error)))
     )
-    return Effect.promise(async () => cancel?.())
+    return Effect.promise(() => {
+      isInterrupted = true
+      // What has not begun yet is cancelled as soon as it does.
+      return cancel === undefined ? settled : cancel()
+    })
   })

@@ -85,14 +85,18 @@ const toData = (value: unknown, found: Found): unknown => {
   if (typeof value === "function") return { $function: placeOf(value as StreamFunction, found.functions) }
   if (value instanceof StreamValue) return { $stream: placeOf(value, found.values) }
   if (Array.isArray(value)) return value.map((entry) => toData(entry, found))
-  if (value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
+  if (value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype && !isMore(value)) {
     const entries = Object.entries(value).filter(([, entry]) => entry !== undefined)
     return Object.fromEntries(entries.map(([key, entry]) => [key, toData(entry, found)]))
   }
   return isEncodable(value) ? value : { $here: (value as object).constructor?.name ?? typeof value }
 }
 
+/** An iterable of the host may look like a map without entries. */
+const isMore = (value: object): boolean => Object.getOwnPropertySymbols(value).length > 0
+
 const isEncodable = (value: unknown): boolean => {
+  if (typeof value === "object" && value !== null && isMore(value)) return false
   try {
     encodeValue(value)
     return true

@@ -64,4 +64,18 @@ describe("rtfs-streams/effect", () => {
       const { streams } = (yield* host.inspect) as { readonly streams: ReadonlyArray<{ readonly status: string }> }
       expect(streams.every(({ status }) => status === "cancelled")).toBe(true)
     }).pipe(Effect.provide(layer)))
+
+  it.effect("cancels a program that had not begun when its effect was interrupted", () =>
+    Effect.gen(function* () {
+      const host = yield* StreamHost
+      const fiber = yield* Effect.forkChild(
+        host.run("(call :stream.for-each (call :stream.generate {:generator (fn [n] [n n]) :initial-state 0}) {:callback inc})"),
+        { startImmediately: true }
+      )
+      yield* Fiber.interrupt(fiber)
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      const { streams } = (yield* host.inspect) as { readonly streams: ReadonlyArray<{ readonly status: string }> }
+      expect(streams.every(({ status }) => status === "cancelled")).toBe(true)
+    }).pipe(Effect.provide(layer))
+  )
 })
