@@ -65,6 +65,12 @@ export const commands = {
     ],
     load: async () => (await import("./commands/serve.ts")).serve
   },
+  inspect: {
+    summary: "prints what a service is doing, or one stream of it",
+    operand: { name: "ID", required: false, summary: "a service or stream; without one, all of them" },
+    flags: ["host", "port", "token-file", "json"],
+    load: async () => (await import("./commands/inspect.ts")).inspect
+  },
   eval: {
     summary: "prints the value of an expression",
     operand: { name: "EXPR", required: true, summary: "the expression, such as '(+ 1 2)'; - reads it from standard input" },

@@ -28,7 +28,8 @@ const duration = (metavar: string, summary: string): Flag<number> =>
 
 const parseCount = (written: string): number | undefined => (/^[1-9]\d{0,14}$/.test(written) ? Number(written) : undefined)
 
-const parsePort = (written: string): number | undefined => (/^\d{1,5}$/.test(written) && Number(written) < 65_536 ? Number(written) : undefined)
+const parsePort = (written: string): number | undefined =>
+  /^\d{1,5}$/.test(written) && Number(written) < 65_536 ? Number(written) : undefined
 
 const choice = <const Names extends ReadonlyArray<string>>(names: Names, summary: string): Flag<Names[number]> =>
   one(names.join("|"), summary, `one of ${names.join(", ")}`, (written) => names.find((name) => name === written))
@@ -65,8 +66,11 @@ export const flags = {
   "allow-db": each("URL", "lets the program use the database at URL", "a URL such as postgres://db/orders or sqlite:data.db", (written) =>
     /^[a-z]+:/i.test(written)
   ),
-  secret: each("NAME", "lets the program use the environment variable NAME as {{secret:NAME}}, unseen", "the name of an environment variable", (written) =>
-    /^[A-Za-z0-9._-]{1,128}$/.test(written)
+  secret: each(
+    "NAME",
+    "lets the program use the environment variable NAME as {{secret:NAME}}, unseen",
+    "the name of an environment variable",
+    (written) => /^[A-Za-z0-9._-]{1,128}$/.test(written)
   ),
   "allow-queue": each("NAME", "lets the program use the queue NAME; * is any", "the name of a queue", (written) => written !== ""),
   "allow-all": onOff("lets the program do whatever this user may do"),
@@ -83,7 +87,10 @@ export const flags = {
   "allow-host": each("NAME", "answers requests that address the service as NAME", "a name or an address", (written) =>
     /^[A-Za-z0-9.:_-]+$/.test(written)
   ),
-  restart: choice(["permanent", "transient", "temporary"], "starts a program again whenever it ends (the default), after a failure, or never"),
+  restart: choice(
+    ["permanent", "transient", "temporary"],
+    "starts a program again whenever it ends (the default), after a failure, or never"
+  ),
   once: onOff("prints one picture and ends"),
   json: onOff("prints the result as JSON on standard output, and everything else on standard error"),
   report: text("FILE", "writes what was accepted, processed, left and dead-lettered, however the run ends"),

@@ -22,6 +22,8 @@ export interface ProgramStatus {
   readonly status: HandleStatus
   readonly restarts: number
   readonly error?: string
+  /** The ids of its streams, the last 500 at most. */
+  readonly streams: ReadonlyArray<string>
 }
 
 export interface Reloaded {
@@ -36,6 +38,15 @@ interface Running {
   handle: Handle | undefined
   error: string | undefined
 }
+
+/** What is used of a service's `inspect`. */
+interface Inspected {
+  readonly restarts: number
+  readonly lastError?: string
+  readonly streams: ReadonlyArray<{ readonly id: string }>
+}
+
+const mostStreams = 500
 
 /** The programs of `rtfs-streams serve`, each a supervised service named after its file. */
 export class ServicePrograms {
@@ -90,14 +101,15 @@ export class ServicePrograms {
 
   get all(): ReadonlyArray<ProgramStatus> {
     return [...this.#running].map(([name, { error, file, handle }]) => {
-      const inspected = handle?.inspect() as { readonly restarts: number; readonly lastError?: string } | undefined
+      const inspected = handle?.inspect() as Inspected | undefined
       const problem = error ?? inspected?.lastError
       return {
         name,
         file,
         status: error === undefined ? (handle?.status ?? "created") : "failed",
         restarts: inspected?.restarts ?? 0,
-        ...(problem === undefined ? {} : { error: problem })
+        ...(problem === undefined ? {} : { error: problem }),
+        streams: inspected?.streams.slice(-mostStreams).map(({ id }) => id) ?? []
       }
     })
   }

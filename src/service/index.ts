@@ -1,4 +1,6 @@
 export { ServiceFailure, TokenRefused } from "./errors.ts"
-export { type ServiceOptions, startService, type StreamService } from "./startService.ts"
 export type { Reloaded } from "./ServicePrograms.ts"
+export { ServiceClient } from "./ServiceClient.ts"
+export type { ActorStatus, ServiceStatus, StreamStatus } from "./ServiceStatus.ts"
+export { type ServiceOptions, startService, type StreamService } from "./startService.ts"
 export { defaultTokenFile } from "./Token.ts"
