@@ -13,6 +13,7 @@ import type {
 import { parseJson } from "../files/JsonValue.ts"
 import type { DatabaseServer } from "./DatabaseServer.ts"
 import { DatabaseFailure, type DatabaseFailureKind, notInstalled } from "./errors.ts"
+import { Loss } from "./Loss.ts"
 import { problemOfNames } from "./PostgresSession.ts"
 import { takenOver } from "./progress.ts"
 import { inOrder, quoted } from "./statement.ts"
@@ -33,12 +34,13 @@ export class MySqlSession implements DatabaseSession {
   readonly #server: DatabaseServer
   readonly #connection: Connection
   #isBroken = false
+  readonly #loss = new Loss()
 
   private constructor(server: DatabaseServer, connection: Connection) {
     this.#server = server
     this.#connection = connection
-    connection.on("error", () => (this.#isBroken = true))
-    connection.on("end", () => (this.#isBroken = true))
+    connection.on("error", (error) => this.#lose(error))
+    connection.on("end", () => this.#lose(Object.assign(new Error("the connection ended"), { fatal: true })))
   }
 
   static async connect(server: DatabaseServer): Promise<MySqlSession> {
@@ -79,14 +81,18 @@ export class MySqlSession implements DatabaseSession {
     return {
       read: async (most) => {
         try {
-          rows ??= this.#stream(sql, values, most)
-          const taken: Array<Record<string, unknown>> = []
-          while (taken.length < most && !hasEnded) {
-            const { done, value } = await rows.next()
-            if (done === true) hasEnded = true
-            else taken.push(value)
+          const from = (rows ??= this.#stream(sql, values, most))
+          const take = async () => {
+            const taken: Array<Record<string, unknown>> = []
+            while (taken.length < most && !hasEnded) {
+              const { done, value } = await from.next()
+              if (done === true) hasEnded = true
+              else taken.push(value)
+            }
+            return taken
           }
-          return taken
+          // A stream of rows does not hear that its connection ended.
+          return await this.#loss.unless(take())
         } catch (error) {
           this.#isBroken = true
           throw failure(this.#server, error)
@@ -199,6 +205,11 @@ export class MySqlSession implements DatabaseSession {
 
   async close(): Promise<void> {
     this.#destroy()
+  }
+
+  #lose(error: unknown): void {
+    this.#isBroken = true
+    this.#loss.happen(error)
   }
 
   #destroy(): void {

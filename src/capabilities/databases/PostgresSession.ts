@@ -16,6 +16,7 @@ import { postgresTypes, postgresValue } from "./postgresTypes.ts"
 import { copyText } from "./copyText.ts"
 import { takenOver } from "./progress.ts"
 import type { DatabaseServer } from "./DatabaseServer.ts"
+import { Loss } from "./Loss.ts"
 import { inOrder, quoted } from "./statement.ts"
 import { jsonOf, isBytes, asBuffer } from "./values.ts"
 
@@ -32,13 +33,14 @@ export class PostgresSession implements DatabaseSession {
   readonly #client: Client
   readonly #types: CustomTypesConfig
   #isBroken = false
+  readonly #loss = new Loss()
 
   private constructor(server: DatabaseServer, client: Client, types: CustomTypesConfig) {
     this.#server = server
     this.#client = client
     this.#types = types
-    client.on("error", () => (this.#isBroken = true))
-    client.on("end", () => (this.#isBroken = true))
+    client.on("error", (error) => this.#lose(error))
+    client.on("end", () => this.#lose(new Error("the connection ended")))
   }
 
   static async connect(server: DatabaseServer): Promise<PostgresSession> {
@@ -57,7 +59,7 @@ export class PostgresSession implements DatabaseSession {
       await client.query("SET client_connection_check_interval = 1000").catch(() => {})
       return session
     } catch (error) {
-      await client.end().catch(() => {})
+      void client.end().catch(() => {})
       throw failure(server, error)
     }
   }
@@ -89,7 +91,7 @@ export class PostgresSession implements DatabaseSession {
       read: async (rows) => {
         if (hasEnded) return []
         isReading = true
-        const read: Array<Record<string, unknown>> = await new Promise((resolve, reject) => {
+        const asked = new Promise<Array<Record<string, unknown>>>((resolve, reject) => {
           cursor.read(rows, (error, found, result) => {
             isReading = false
             if (error) return reject(failure(this.#server, error))
@@ -102,6 +104,7 @@ export class PostgresSession implements DatabaseSession {
             resolve(found as Array<Record<string, unknown>>)
           })
         })
+        const read = await this.#loss.unless(asked).catch((error: unknown) => Promise.reject(failure(this.#server, error)))
         hasEnded = read.length < rows
         return read
       },
@@ -112,7 +115,7 @@ export class PostgresSession implements DatabaseSession {
           return
         }
         try {
-          await cursor.close()
+          await this.#loss.unless(cursor.close())
           await this.#run("ROLLBACK")
         } catch {
           this.#isBroken = true
@@ -170,12 +173,13 @@ export class PostgresSession implements DatabaseSession {
   async #copy(rows: ReadonlyArray<DatabaseRow>, { columns, table }: DatabaseInsert): Promise<void> {
     const { from } = await import("pg-copy-streams").catch(() => Promise.reject(notInstalled(this.#server.location, "pg-copy-streams")))
     const stream = this.#client.query(from(`COPY ${table.quoted} (${columns.map(({ name }) => quoted(name)).join(", ")}) FROM STDIN`))
-    await new Promise<void>((resolve, reject) => {
-      stream.once("error", (error) => reject(failure(this.#server, error)))
+    const copied = new Promise<void>((resolve, reject) => {
+      stream.on("error", reject)
       stream.once("finish", resolve)
       // A batch is bounded, and one write of it costs less than many.
       stream.end(copyText(rows))
     })
+    await this.#loss.unless(copied).catch((error: unknown) => Promise.reject(failure(this.#server, error)))
   }
 
   /** As one parameter, whose types the table itself gives. */
@@ -219,6 +223,11 @@ export class PostgresSession implements DatabaseSession {
 
   async endProgress({ run, sink }: { readonly sink: string; readonly run: string }): Promise<void> {
     await this.#run("UPDATE rtfs_streams_progress SET is_finished = true, changed = now() WHERE sink = $1 AND run = $2", [sink, run])
+  }
+
+  #lose(error: unknown): void {
+    this.#isBroken = true
+    this.#loss.happen(error)
   }
 
   async close(): Promise<void> {

@@ -27,14 +27,21 @@ export const connectionName: OptionType<string> = {
 /** From 200 ms on, doubled up to 30 s. */
 const backoff = { retries: Infinity, backoffMs: 200, then: "fail" } as const
 /** A server that never answered is given so many tries: its URL may be wrong. */
-const firstTries = 5
+const firstTries = 4
 /** What somebody else holds, such as a locked file, is tried so often. */
 const busyTries = 60
 
-/** Waits before the `failures`th try after a failure, and shows why; fails with what waiting can't mend. */
-export const waitOut = (error: unknown, failures: number, database: Database, { waitsFor }: OpenContext): Effect.Effect<void, unknown> => {
+/** Waits after the `failures`th failure before the next try, and shows why; fails with what waiting can't mend. */
+export const waitOut = (
+  error: unknown,
+  failures: number,
+  database: Database,
+  { waitsFor }: OpenContext,
+  /** How often one that never answered is asked again; whoever has a session has done that. */
+  tries = 0
+): Effect.Effect<void, unknown> => {
   if (!(error instanceof DatabaseFailure) || (error.kind !== "lost" && error.kind !== "busy")) return Effect.fail(error)
-  const most = error.kind === "busy" ? busyTries : database.hasAnswered() ? Infinity : firstTries
+  const most = error.kind === "busy" ? busyTries : database.hasAnswered() ? Infinity : tries
   if (failures >= most) return Effect.fail(error)
   waitsFor?.(error.message)
   return Effect.ensuring(
@@ -54,7 +61,7 @@ export const sessionOf = (
   const attempt = (failures: number): Effect.Effect<DatabaseSession, unknown, Scope.Scope> =>
     Effect.catch(database.session(access), (error) =>
       Effect.andThen(
-        waitOut(error, failures, database, context),
+        waitOut(error, failures, database, context, firstTries),
         Effect.suspend(() => attempt(failures + 1))
       )
     )

@@ -76,7 +76,7 @@ export const dbBulkInsert = defineCapability({
     "Table and columns are looked up in the database and quoted; nothing of a program becomes a part of a statement as it is.",
     "A row that the database refuses (a constraint, a type, its length) is looked for by halving the batch: those before it are committed, and it goes where the node's failed items go (`:on-failure`). So a refused row costs about twice its batch once more.",
     "Under checkpointing items become a part of the checkpoint, and are written once that is stored, with a row in the table `rtfs_streams_progress` that says how many are dealt with. A stream that goes on reads that row and writes what is missing. The table is made where it is not there; its rows are removed a week after their stream has ended. 10,000 items or 8 MB that are held ask for a checkpoint before its time; 200,000 or 128 MB fail the stream.",
-    "A server that goes away is waited for, from 200 ms to 30 s between tries, and `inspect` shows it; one that never answered fails the stream after five tries.",
+    "A server that goes away is waited for, from 200 ms to 30 s between tries, and `inspect` shows it; one that never answered fails the stream after four tries.",
     "MySQL and MariaDB take every unique key of the table for `:on-conflict`, not only `:key`. Keywords become text with their colon, maps and vectors go into columns of JSON only (in SQLite: declared with that name; in MySQL also LONGTEXT), and vectors into columns of arrays in PostgreSQL."
   ],
   check: (options) => {
