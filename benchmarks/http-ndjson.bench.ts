@@ -94,7 +94,8 @@ const lines: Variant = (url) => {
     if (!("block" in batch)) throw new Error("lines come as blocks")
     const { length } = batch.lineEnds
     for (let from = 0; from < length; from += 512) {
-      for (const line of decodeFrame(encoder.encodeLines(batch, from, Math.min(length, from + 512), 0)) as ReadonlyArray<string>) addLine(sum, line)
+      for (const line of decodeFrame(encoder.encodeLines(batch, from, Math.min(length, from + 512), 0)) as ReadonlyArray<string>)
+        addLine(sum, line)
     }
   })
 }

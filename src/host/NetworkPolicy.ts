@@ -44,8 +44,11 @@ export const makeNetworkAccess = ({ all = false, net = [], secrets }: NetworkGra
   const check = (peer: string): void => {
     if (all) return
     const { hostname, port } = parsePeer(peer)
-    const isGranted = grants.some((grant) => matchesPort(grant, port) && (matchesName(grant, hostname) || (isIP(hostname) !== 0 && matchesAddress(grant, hostname))))
-    if (!isGranted) throw new PermissionDenied({ what: `the network peer ${peer}`, remedy: `grant it with --allow-net ${peer} (policy.net)` })
+    const isGranted = grants.some(
+      (grant) => matchesPort(grant, port) && (matchesName(grant, hostname) || (isIP(hostname) !== 0 && matchesAddress(grant, hostname)))
+    )
+    if (!isGranted)
+      throw new PermissionDenied({ what: `the network peer ${peer}`, remedy: `grant it with --allow-net ${peer} (policy.net)` })
   }
 
   const checkAddress = (peer: string, address: string): void => {
@@ -109,7 +112,11 @@ const parsePeer = (peer: string): { readonly hostname: string; readonly port: nu
 const plainHost = (host: string): string => (host.startsWith("[") ? canonicalAddress(host.slice(1, -1)) : host.replace(/\.$/, ""))
 
 const parseGrant = (written: string): Grant => {
-  const wrong = () => new InvalidHostOption("policy.net", `has ${JSON.stringify(written)}, which is no host:port such as "api.example.com:443", "*.example.com:443" or "127.0.0.1:8080"`)
+  const wrong = () =>
+    new InvalidHostOption(
+      "policy.net",
+      `has ${JSON.stringify(written)}, which is no host:port such as "api.example.com:443", "*.example.com:443" or "127.0.0.1:8080"`
+    )
   const [, host, port] = (typeof written === "string" && /^([^\s/@*]+|\*|\*\.[^\s/@*]+):(\*|\d{1,5})$/.exec(written)) || []
   if (host === undefined || port === undefined || (port !== "*" && !(Number(port) > 0 && Number(port) < 65_536))) throw wrong()
   const grant = { isBelow: host.startsWith("*."), port: port === "*" ? undefined : Number(port) }

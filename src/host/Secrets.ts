@@ -28,7 +28,9 @@ export class Secrets {
     }
     this.#values = new Map(Object.entries(values))
     const forms = [...this.#values].flatMap(([name, value]) =>
-      [...new Set([value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1), Buffer.from(value).toString("base64")])].map((form) => [form, name] as const)
+      [...new Set([value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1), Buffer.from(value).toString("base64")])].map(
+        (form) => [form, name] as const
+      )
     )
     this.#forms = forms.sort(([a], [b]) => b.length - a.length)
   }
@@ -44,5 +46,6 @@ export class Secrets {
       })
     })
 
-  readonly conceal = (text: string): string => this.#forms.reduce((shown, [form, name]) => shown.replaceAll(form, () => `{{secret:${name}}}`), text)
+  readonly conceal = (text: string): string =>
+    this.#forms.reduce((shown, [form, name]) => shown.replaceAll(form, () => `{{secret:${name}}}`), text)
 }

@@ -7,7 +7,17 @@ const special: ReadonlyArray<readonly [name: string, family: "ipv4" | "ipv6", ..
   ["shared (carrier)", "ipv4", "100.64.0.0/10"],
   ["loopback", "ipv4", "127.0.0.0/8"],
   ["link-local", "ipv4", "169.254.0.0/16"],
-  ["reserved", "ipv4", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4"],
+  [
+    "reserved",
+    "ipv4",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "240.0.0.0/4"
+  ],
   ["multicast", "ipv4", "224.0.0.0/4"],
   ["this network", "ipv6", "::/128"],
   ["loopback", "ipv6", "::1/128"],
@@ -62,7 +72,7 @@ const embeddedIPv4 = (address: string): string | undefined => {
 /** The eight groups of an IPv6 address, in whatever way it is written. */
 const groupsOf = (address: string): ReadonlyArray<number> => {
   const written = new URL(`http://[${address.replace(/%.*$/, "")}]`).hostname.slice(1, -1)
-  const [head = "", tail] = written.split("::") as [string, string?]
+  const [head, tail] = written.split("::") as [string, string?]
   const parse = (part: string) => (part === "" ? [] : part.split(":").map((group) => Number.parseInt(group, 16)))
   const [first, last] = [parse(head), parse(tail ?? "")]
   return tail === undefined ? first : [...first, ...Array.from({ length: 8 - first.length - last.length }, () => 0), ...last]

@@ -43,8 +43,10 @@ describe("addressClass", () => {
     ["2001:db8::1", "reserved"]
   ])("knows %s as %s", (address, expected) => expect(addressClass(address)).toBe(expected))
 
-  it.each(["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])("takes %s for public", (address) =>
-    expect(addressClass(address)).toBe(undefined))
+  it.each(["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])(
+    "takes %s for public",
+    (address) => expect(addressClass(address)).toBe(undefined)
+  )
 
   it("writes an address in one way", () => {
     expect(canonicalAddress("0:0:0:0:0:0:0:1")).toBe("::1")
@@ -54,10 +56,12 @@ describe("addressClass", () => {
 
 describe("network grants", () => {
   const allows = async (net: ReadonlyArray<string>, peer: string): Promise<boolean> =>
-    makeNetworkAccess({ net }).resolve(peer).then(
-      () => true,
-      (error: { _tag: string }) => (expect(error._tag).toBe("PermissionDenied"), false)
-    )
+    makeNetworkAccess({ net })
+      .resolve(peer)
+      .then(
+        () => true,
+        (error: { _tag: string }) => (expect(error._tag).toBe("PermissionDenied"), false)
+      )
 
   it.each<[ReadonlyArray<string>, string, boolean]>([
     [["api.example.com:443"], "api.example.com:443", true],
@@ -98,8 +102,10 @@ describe("network grants", () => {
     expect(await allows(net, peer)).toBe(expected)
   })
 
-  it.each(["example.com", "example.com:0", "example.com:99999", "http://example.com:80", "a@b:80", "a*b:80", ":80", ""])("refuses the grant %j", (grant) =>
-    expect(() => makeNetworkAccess({ net: [grant] })).toThrow("which is no host:port"))
+  it.each(["example.com", "example.com:0", "example.com:99999", "http://example.com:80", "a@b:80", "a*b:80", ":80", ""])(
+    "refuses the grant %j",
+    (grant) => expect(() => makeNetworkAccess({ net: [grant] })).toThrow("which is no host:port")
+  )
 
   it("has a bound for connections, which are given back", () => {
     const access = makeNetworkAccess({ all: true })
@@ -133,7 +139,12 @@ describe("programs and the network", () => {
     nameServer({ "rebound.example.com": [["127.0.0.1"]] })
     await using canary = await serveHttp((_, response) => response.end("reached"))
     await using host = await hostFor([], { policy: { net } })
-    for (const program of [get(url(canary.port)), `(http-fetch "${url(canary.port)}")`, `(call :stream.ws.connect "${url(canary.port).replace("http", "ws")}")`, `(call :stream.http.bulk-post "${url(canary.port)}" {:data-stream [1]})`]) {
+    for (const program of [
+      get(url(canary.port)),
+      `(http-fetch "${url(canary.port)}")`,
+      `(call :stream.ws.connect "${url(canary.port).replace("http", "ws")}")`,
+      `(call :stream.http.bulk-post "${url(canary.port)}" {:data-stream [1]})`
+    ]) {
       const { failure, items } = await collect(host, program)
       expect([items, exitStatusOf(failure)]).toEqual([[], 77])
     }
@@ -143,13 +154,26 @@ describe("programs and the network", () => {
   it("do not follow redirects to where they may not go, and take no credentials along elsewhere", async () => {
     await using canary = await serveHttp((_, response) => response.end("reached"))
     await using other = await serveHttp((_, response) => response.end("other"))
-    const targets = [`http://127.0.0.1:${canary.port}/`, `http://localhost:${canary.port}/`, "file:///etc/passwd", `http://user:pass@127.0.0.1:${other.port}/`, `http://127.0.0.1:${other.port}/`]
+    const targets = [
+      `http://127.0.0.1:${canary.port}/`,
+      `http://localhost:${canary.port}/`,
+      "file:///etc/passwd",
+      `http://user:pass@127.0.0.1:${other.port}/`,
+      `http://127.0.0.1:${other.port}/`
+    ]
     await using server = await serveHttp((request, response) => {
       if (request.url === "/loop") return response.writeHead(302, { Location: "/loop" }).end()
       return response.writeHead(302, { Location: targets[Number(request.url!.slice(1))]! }).end()
     })
     await using host = await hostFor([server, other], { secrets: { TOKEN: "canary-token" } })
-    const to = (path: string | number) => collect(host, get(`${server.url}/${path}`, ':headers {"Authorization" "{{secret:TOKEN}}" "X-Key" "k" "Accept" "{{secret:TOKEN}}" "User-Agent" "u"} :max-attempts 1'))
+    const to = (path: string | number) =>
+      collect(
+        host,
+        get(
+          `${server.url}/${path}`,
+          ':headers {"Authorization" "{{secret:TOKEN}}" "X-Key" "k" "Accept" "{{secret:TOKEN}}" "User-Agent" "u"} :max-attempts 1'
+        )
+      )
     expect(exitStatusOf((await to(0)).failure)).toBe(77)
     expect(exitStatusOf((await to(1)).failure)).toBe(77)
     expect(exitStatusOf((await to(2)).failure)).toBe(69)
@@ -178,8 +202,11 @@ describe("programs and the network", () => {
     expect(effects).toEqual([{ capability: "stream.http.get", effect: ":network", target: "example.org:443", granted: false }])
   })
 
-  it.each(["ftp://example.com", "https://user:pass@example.com", "https://{{secret:HOST}}/", "example.com", "file:///etc/passwd"])("are refused the URL %s", async (url) => {
-    await using host = await hostFor([], { policy: { all: true } })
-    await expect(host.run(get(url))).rejects.toMatchObject({ cause: expect.objectContaining({ _tag: "InvalidCall" }) })
-  })
+  it.each(["ftp://example.com", "https://user:pass@example.com", "https://{{secret:HOST}}/", "example.com", "file:///etc/passwd"])(
+    "are refused the URL %s",
+    async (url) => {
+      await using host = await hostFor([], { policy: { all: true } })
+      await expect(host.run(get(url))).rejects.toMatchObject({ cause: expect.objectContaining({ _tag: "InvalidCall" }) })
+    }
+  )
 })

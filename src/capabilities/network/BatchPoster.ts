@@ -75,12 +75,19 @@ export class BatchPoster implements AsyncSink, HeldItems {
   /** Of a batch that was given up on: how many of its items have not been dealt with, and why. */
   #doomed: { readonly count: number; readonly cause: unknown } | undefined
 
-  constructor(options: BatchPosterOptions, context: OpenContext, { agents, clock }: { readonly clock: Clock.Clock; readonly agents: Agents }) {
+  constructor(
+    options: BatchPosterOptions,
+    context: OpenContext,
+    { agents, clock }: { readonly clock: Clock.Clock; readonly agents: Agents }
+  ) {
     this.#options = options
     this.#context = context
     this.#clock = clock
     this.#agents = agents
-    this.#name = context.durable === undefined ? `${runId}${context.address}` : `${context.durable} ${context.address.slice(context.address.lastIndexOf("/"))}`
+    this.#name =
+      context.durable === undefined
+        ? `${runId}${context.address}`
+        : `${context.durable} ${context.address.slice(context.address.lastIndexOf("/"))}`
     this.#isLast = context.isSealed ?? false
     const from = context.position as PostPosition | undefined
     this.#sequence = from?.sequence ?? 0
@@ -207,7 +214,11 @@ export class BatchPoster implements AsyncSink, HeldItems {
     const entries = this.#pending.splice(0, count)
     this.#failed += count
     this.#items += count
-    return callback(onError, ErrorValue.of(failure), entries.map(({ item }) => item))
+    return callback(
+      onError,
+      ErrorValue.of(failure),
+      entries.map(({ item }) => item)
+    )
   }
 
   #doom(count: number, cause: unknown): Effect.Effect<never, unknown> {
@@ -229,7 +240,9 @@ export class BatchPoster implements AsyncSink, HeldItems {
 
   #ask(entries: ReadonlyArray<Entry>, leftMs: number): Effect.Effect<Posted, unknown, Scope.Scope> {
     const { format, headers, timeoutMs, url } = this.#options
-    const body = Buffer.from(format === "ndjson" ? entries.map(({ text }) => `${text}\n`).join("") : `[${entries.map(({ text }) => text).join(",")}]`)
+    const body = Buffer.from(
+      format === "ndjson" ? entries.map(({ text }) => `${text}\n`).join("") : `[${entries.map(({ text }) => text).join(",")}]`
+    )
     const key = createHash("sha256").update(`${this.#name}\n${this.#sequence}\n`).update(body).digest("base64url").slice(0, 32)
     const own = {
       "Content-Type": format === "ndjson" ? "application/x-ndjson" : "application/json",
@@ -239,12 +252,32 @@ export class BatchPoster implements AsyncSink, HeldItems {
     const limit = Math.max(1, Math.min(timeoutMs, leftMs))
     return Effect.gen({ self: this }, function* () {
       const { network } = this.#context.services
-      const answer = yield* exchange(network, { method: "POST", url, headers, own, body, agents: this.#agents, connectTimeoutMs: limit, headersTimeoutMs: limit })
-      const read = Effect.timeoutOrElse(attemptPromise(() => bodyText(answer, url)), { duration: limit, orElse: () => Effect.fail(timedOut(url, "read from", limit)) })
+      const answer = yield* exchange(network, {
+        method: "POST",
+        url,
+        headers,
+        own,
+        body,
+        agents: this.#agents,
+        connectTimeoutMs: limit,
+        headersTimeoutMs: limit
+      })
+      const read = Effect.timeoutOrElse(
+        attemptPromise(() => bodyText(answer, url)),
+        { duration: limit, orElse: () => Effect.fail(timedOut(url, "read from", limit)) }
+      )
       const text = yield* read
       const { headers: given, status } = answer
       if (status < 200 || status > 299) {
-        return yield* Effect.fail(failureOfStatus(url, status, given["retry-after"], this.#clock.currentTimeMillisUnsafe(), network.conceal(text.slice(0, shownBodyLength))))
+        return yield* Effect.fail(
+          failureOfStatus(
+            url,
+            status,
+            given["retry-after"],
+            this.#clock.currentTimeMillisUnsafe(),
+            network.conceal(text.slice(0, shownBodyLength))
+          )
+        )
       }
       const parsed = yield* attempt(() => (/\bjson\b/i.test(given["content-type"] ?? "") && text !== "" ? parsedOr(text) : text))
       const statuses = status === 207 ? yield* attempt(() => itemStatuses(parsed, entries.length, url)) : []
@@ -272,7 +305,10 @@ interface Posted {
 }
 
 /** Without a durable name, batches of another process are others. */
-const runId = createHash("sha256").update(`${process.pid} ${process.hrtime.bigint()} ${performance.timeOrigin}`).digest("base64url").slice(0, 16)
+const runId = createHash("sha256")
+  .update(`${process.pid} ${process.hrtime.bigint()} ${performance.timeOrigin}`)
+  .digest("base64url")
+  .slice(0, 16)
 
 const callback = (fn: StreamFunction, ...args: ReadonlyArray<unknown>): Effect.Effect<void, unknown> =>
   Effect.asVoid(attemptPromise(async () => callWithMeter(fn, ...args)))
@@ -280,7 +316,13 @@ const callback = (fn: StreamFunction, ...args: ReadonlyArray<unknown>): Effect.E
 const bodyText = async (answer: Answer, url: string): Promise<string> => {
   const body = decodedBody(answer.body, answer.headers["content-encoding"], { mostBytes: mostAnswerBytes, url })
   try {
-    const tooLong = () => new NetworkFailure({ url, operation: "read from", problem: `its answer is longer than ${mostAnswerBytes} bytes`, fix: "Ask it for a shorter one." })
+    const tooLong = () =>
+      new NetworkFailure({
+        url,
+        operation: "read from",
+        problem: `its answer is longer than ${mostAnswerBytes} bytes`,
+        fix: "Ask it for a shorter one."
+      })
     return (await allBytes(body, mostAnswerBytes, tooLong)).toString("utf8")
   } finally {
     body.close()

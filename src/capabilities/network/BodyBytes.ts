@@ -19,7 +19,14 @@ export class BodyBytes implements ByteSource {
   constructor(message: IncomingMessage, url: string) {
     this.#message = message
     const cutOff = (code?: string) =>
-      new NetworkFailure({ url, operation: "read from", problem: "the connection ended before the answer did", fix: "What came before that has been delivered. Try again.", code, isTemporary: true })
+      new NetworkFailure({
+        url,
+        operation: "read from",
+        problem: "the connection ended before the answer did",
+        fix: "What came before that has been delivered. Try again.",
+        code,
+        isTemporary: true
+      })
     message.on("readable", () => this.#wake())
     message.on("end", () => {
       this.#hasEnded = message.complete

@@ -76,7 +76,14 @@ export class HttpCall {
     let interim = 0
     request.on("information", () => {
       if (++interim > mostInterimAnswers) {
-        request.destroy(new NetworkFailure({ url: shown, operation: "read from", problem: `it gave more than ${mostInterimAnswers} interim answers (1xx) and no answer`, fix: "Check that this is the right peer." }))
+        request.destroy(
+          new NetworkFailure({
+            url: shown,
+            operation: "read from",
+            problem: `it gave more than ${mostInterimAnswers} interim answers (1xx) and no answer`,
+            fix: "Check that this is the right peer."
+          })
+        )
       }
     })
     request.end(body)
@@ -95,6 +102,10 @@ export const pinned =
   (_, options, callback) => {
     const wished = options.family === 4 || options.family === 6 ? addresses.filter(({ family }) => family === options.family) : addresses
     if (wished.length === 0) return callback(Object.assign(new Error("no address of that family"), { code: "ENOTFOUND" }), "", 0)
-    if (options.all === true) callback(null, wished.map((each) => ({ ...each })))
+    if (options.all === true)
+      callback(
+        null,
+        wished.map((each) => ({ ...each }))
+      )
     else callback(null, wished[0]!.address, wished[0]!.family)
   }

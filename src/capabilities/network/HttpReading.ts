@@ -122,7 +122,10 @@ export class HttpReading implements AsyncSource {
     this.#waitingSince ??= this.#now()
     const left = Math.min(idleTimeoutMs - (this.#now() - this.#waitingSince), this.#totalLeft)
     return attemptPromise(() => live.window.fill()).pipe(
-      Effect.timeoutOrElse({ duration: Math.max(1, left), orElse: () => Effect.fail(this.#checkTotal() ?? timedOut(url, "read from", idleTimeoutMs)) }),
+      Effect.timeoutOrElse({
+        duration: Math.max(1, left),
+        orElse: () => Effect.fail(this.#checkTotal() ?? timedOut(url, "read from", idleTimeoutMs))
+      }),
       Effect.matchEffect({
         onSuccess: () => {
           this.#waitingSince = undefined
@@ -151,13 +154,16 @@ export class HttpReading implements AsyncSource {
 
   get #connected(): Effect.Effect<void, unknown> {
     return Effect.suspend(() =>
-      Effect.flatMap(this.#connecting === undefined ? Effect.forkIn(this.#connect, this.#scope) : Effect.succeed(this.#connecting), (fiber) => {
-        this.#connecting = fiber
-        return Effect.flatMap(Fiber.await(fiber), (exit) => {
-          this.#connecting = undefined
-          return exit
-        })
-      })
+      Effect.flatMap(
+        this.#connecting === undefined ? Effect.forkIn(this.#connect, this.#scope) : Effect.succeed(this.#connecting),
+        (fiber) => {
+          this.#connecting = fiber
+          return Effect.flatMap(Fiber.await(fiber), (exit) => {
+            this.#connecting = undefined
+            return exit
+          })
+        }
+      )
     )
   }
 
@@ -195,7 +201,10 @@ export class HttpReading implements AsyncSource {
       const left = this.#totalLeft
       const answer = yield* left === Infinity
         ? asked
-        : Effect.timeoutOrElse(asked, { duration: Math.max(1, left), orElse: () => Effect.fail(this.#checkTotal() ?? timedOut(url, "read from", left)) })
+        : Effect.timeoutOrElse(asked, {
+            duration: Math.max(1, left),
+            orElse: () => Effect.fail(this.#checkTotal() ?? timedOut(url, "read from", left))
+          })
       const start = yield* attempt(() => this.#startOf(answer))
       const body = yield* Effect.acquireRelease(
         attempt(() => decodedBody(answer.body, answer.headers["content-encoding"], { mostBytes, url })),
@@ -207,7 +216,10 @@ export class HttpReading implements AsyncSource {
       const empty = { read: () => Promise.resolve(0) }
       const length = Number(answer.headers["content-length"] ?? Number.NaN)
       const total = Number.isNaN(length) || !body.isIdentity ? undefined : start === "from-offset" ? from + length : length
-      const window = new ByteWindow(start === "nothing" ? empty : body, { offset: from, expectedBytes: total === undefined ? undefined : Math.max(0, total - from) })
+      const window = new ByteWindow(start === "nothing" ? empty : body, {
+        offset: from,
+        expectedBytes: total === undefined ? undefined : Math.max(0, total - from)
+      })
       this.#position = { ...this.#position, etag: strongTag(answer) ?? null }
       return { window, decoder: decoder(this.#position.decoder), scope, total, isStarted: from > 0 }
     })
@@ -236,13 +248,20 @@ export class HttpReading implements AsyncSource {
     if (isEvents) {
       if (status !== 200) throw this.#failureOf(answer)
       if (/^text\/event-stream\b/i.test(headers["content-type"] ?? "")) return "from-start"
-      throw new NetworkFailure({ url, operation: "read from", problem: "its answer is no text/event-stream", fix: "Check the URL, or read it with another :format.", status })
+      throw new NetworkFailure({
+        url,
+        operation: "read from",
+        problem: "its answer is no text/event-stream",
+        fix: "Check the URL, or read it with another :format.",
+        status
+      })
     }
     const isContinued = offset > 0
     const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(headers["content-range"] ?? "")
     if (isContinued && status === 416 && Number(range?.[2]) === offset) return "nothing"
     if (status === 206 && isContinued) {
-      if (Number(range?.[1]) !== offset) throw broken("it gave another part than the one that was asked for", "Start over without the checkpoint.")
+      if (Number(range?.[1]) !== offset)
+        throw broken("it gave another part than the one that was asked for", "Start over without the checkpoint.")
       if (headers.etag !== undefined && headers.etag !== etag) throw changed(broken)
       return "from-offset"
     }
@@ -262,11 +281,22 @@ export class HttpReading implements AsyncSource {
     return Effect.gen(function* () {
       for (let left = bytes; left > 0; left -= step) {
         const wanted = Math.min(step, left)
-        const skipped = yield* Effect.timeoutOrElse(attemptPromise(() => skip(body, wanted)), {
-          duration: idleTimeoutMs,
-          orElse: () => Effect.fail(timedOut(url, "read from", idleTimeoutMs))
-        })
-        if (skipped < wanted) return yield* Effect.fail(new NetworkFailure({ url, operation: "go on reading", problem: "it is shorter than what has been read of it", fix: "Start over without the checkpoint." }))
+        const skipped = yield* Effect.timeoutOrElse(
+          attemptPromise(() => skip(body, wanted)),
+          {
+            duration: idleTimeoutMs,
+            orElse: () => Effect.fail(timedOut(url, "read from", idleTimeoutMs))
+          }
+        )
+        if (skipped < wanted)
+          return yield* Effect.fail(
+            new NetworkFailure({
+              url,
+              operation: "go on reading",
+              problem: "it is shorter than what has been read of it",
+              fix: "Start over without the checkpoint."
+            })
+          )
       }
     })
   }
@@ -280,7 +310,9 @@ export class HttpReading implements AsyncSource {
     return new NetworkFailure({
       url: this.#options.url,
       operation: "go on reading",
-      problem: this.#options.isEvents ? "its events have no ids, by which it could be asked for the next one" : "it gives no strong ETag, so nobody can tell whether it is still the same",
+      problem: this.#options.isEvents
+        ? "its events have no ids, by which it could be asked for the next one"
+        : "it gives no strong ETag, so nobody can tell whether it is still the same",
       fix: "Start the stream over, with another :stream-id where it has one; or write the answer to a file first and read that."
     })
   }
@@ -305,7 +337,8 @@ export class HttpReading implements AsyncSource {
   }
 }
 
-const changed = (broken: (problem: string, fix: string) => NetworkFailure) => broken("it has changed since, as its ETag tells", "Start over without the checkpoint.")
+const changed = (broken: (problem: string, fix: string) => NetworkFailure) =>
+  broken("it has changed since, as its ETag tells", "Start over without the checkpoint.")
 
 /** A weak one only says that two answers mean the same. */
 const strongTag = ({ headers }: Answer): string | undefined => (headers.etag?.startsWith('"') === true ? headers.etag : undefined)

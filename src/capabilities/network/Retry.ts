@@ -36,7 +36,8 @@ export const retryDelay = (policy: RetryPolicy, attempt: number, failure: unknow
 }
 
 /** Whether a status says that the same request may succeed later. */
-export const isTemporaryStatus = (status: number): boolean => status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501 && status !== 505)
+export const isTemporaryStatus = (status: number): boolean =>
+  status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501 && status !== 505)
 
 /** The failure that an answer's status stands for. */
 export const failureOfStatus = (url: string, status: number, retryAfter: string | undefined, now: number, body?: string): NetworkFailure =>
@@ -52,7 +53,7 @@ export const failureOfStatus = (url: string, status: number, retryAfter: string 
   })
 
 const fixes: Readonly<Record<number, string>> = {
-  401: "Give credentials: a header such as {\"Authorization\" \"Bearer {{secret:TOKEN}}\"}, with the secret from --secret TOKEN.",
+  401: 'Give credentials: a header such as {"Authorization" "Bearer {{secret:TOKEN}}"}, with the secret from --secret TOKEN.',
   403: "Check the credentials and what they allow.",
   404: "Check the URL.",
   429: "Ask more slowly (:stream.rate-limit), or try again later."

@@ -117,7 +117,9 @@ export class WsConnection {
   send(message: string | Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       const isLittle = this.#socket.bufferedAmount < mostUnsentBytes
-      this.#socket.send(message, (error) => (error === undefined || error === null ? resolve() : reject(NetworkFailure.of("send to", this.#shown, error))))
+      this.#socket.send(message, (error) =>
+        error === undefined || error === null ? resolve() : reject(NetworkFailure.of("send to", this.#shown, error))
+      )
       if (isLittle && this.#socket.readyState === WebSocket.OPEN) resolve()
     })
   }
@@ -172,7 +174,10 @@ export class WsConnection {
       url: this.#shown,
       operation: "read from",
       problem: `it breaks the rules of the protocol: ${message}`,
-      fix: code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? "Raise :max-message-size if its messages are meant to be so long." : "Check that this is the right peer.",
+      fix:
+        code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
+          ? "Raise :max-message-size if its messages are meant to be so long."
+          : "Check that this is the right peer.",
       code
     })
   }

@@ -74,7 +74,10 @@ export class WsReading implements AsyncSource {
       return Effect.succeed(batch)
     }
     if (connection.closing !== undefined) return Effect.andThen(this.#afterClose(connection.closing), this.read)
-    return Effect.andThen(attemptPromise(() => connection.changed()), this.read)
+    return Effect.andThen(
+      attemptPromise(() => connection.changed()),
+      this.read
+    )
   })
 
   readonly position = (): WsPosition => ({ messages: this.#messages })
@@ -83,7 +86,13 @@ export class WsReading implements AsyncSource {
   async send(message: string | Uint8Array): Promise<void> {
     const live = this.#live
     if (live === undefined || live.connection.closing !== undefined) {
-      throw new NetworkFailure({ url: this.#options.url, operation: "send to", problem: "the connection is not open", fix: "Send after :on-open, and not after :on-close.", isTemporary: true })
+      throw new NetworkFailure({
+        url: this.#options.url,
+        operation: "send to",
+        problem: "the connection is not open",
+        fix: "Send after :on-open, and not after :on-close.",
+        isTemporary: true
+      })
     }
     await live.connection.send(message)
   }
@@ -103,7 +112,10 @@ export class WsReading implements AsyncSource {
     this.#gap = undefined
     const { onGap } = this.#options
     if (onGap === undefined) return Effect.succeed({ items: [{ gap }] })
-    return Effect.andThen(attemptPromise(async () => callWithMeter(onGap, gap)), this.read)
+    return Effect.andThen(
+      attemptPromise(async () => callWithMeter(onGap, gap)),
+      this.read
+    )
   }
 
   #afterClose(closing: Closing): Effect.Effect<void, unknown> {
@@ -124,9 +136,20 @@ export class WsReading implements AsyncSource {
       const closed = Scope.close(scope, Exit.void)
       if (!isOver && reconnect !== undefined && failure.isTemporary) {
         this.#gap = { code: closing.code, reason: closing.reason, attempts: ++this.#attempts }
-        return Effect.andThen(closed, Effect.catch(this.#rest(failure), (error) => Effect.andThen(attemptPromise(() => this.#tellClose(closing)), Effect.fail(error))))
+        return Effect.andThen(
+          closed,
+          Effect.catch(this.#rest(failure), (error) =>
+            Effect.andThen(
+              attemptPromise(() => this.#tellClose(closing)),
+              Effect.fail(error)
+            )
+          )
+        )
       }
-      const told = Effect.andThen(closed, attemptPromise(() => this.#tellClose(closing)))
+      const told = Effect.andThen(
+        closed,
+        attemptPromise(() => this.#tellClose(closing))
+      )
       if (!isOver) return Effect.andThen(told, Effect.fail(failure))
       this.#hasEnded = true
       return told
@@ -142,13 +165,16 @@ export class WsReading implements AsyncSource {
 
   get #connected(): Effect.Effect<void, unknown> {
     return Effect.suspend(() =>
-      Effect.flatMap(this.#connecting === undefined ? Effect.forkIn(this.#connect, this.#scope) : Effect.succeed(this.#connecting), (fiber) => {
-        this.#connecting = fiber
-        return Effect.flatMap(Fiber.await(fiber), (exit) => {
-          this.#connecting = undefined
-          return exit
-        })
-      })
+      Effect.flatMap(
+        this.#connecting === undefined ? Effect.forkIn(this.#connect, this.#scope) : Effect.succeed(this.#connecting),
+        (fiber) => {
+          this.#connecting = fiber
+          return Effect.flatMap(Fiber.await(fiber), (exit) => {
+            this.#connecting = undefined
+            return exit
+          })
+        }
+      )
     )
   }
 
@@ -188,14 +214,38 @@ export class WsReading implements AsyncSource {
       const { connectTimeoutMs, headers, mostMessageBytes, protocols, url: shown } = this.#options
       const { network } = this.#context.services
       const url = yield* attempt(() => revealedUrl(network, shown))
-      const addresses = yield* within(connectTimeoutMs, { url: shown }, "resolve", attemptPromise(() => network.resolve(peerOf(url))))
+      const addresses = yield* within(
+        connectTimeoutMs,
+        { url: shown },
+        "resolve",
+        attemptPromise(() => network.resolve(peerOf(url)))
+      )
       const revealed = yield* attempt(() => revealedHeaders(network, shown, headers, false))
-      yield* Effect.acquireRelease(attempt(() => network.connection()), (giveBack) => Effect.sync(giveBack))
+      yield* Effect.acquireRelease(
+        attempt(() => network.connection()),
+        (giveBack) => Effect.sync(giveBack)
+      )
       const connection = yield* Effect.acquireRelease(
-        attempt(() => new WsConnection({ url, shown, addresses, headers: revealed, protocols, mostMessageBytes, now: () => this.#clock.currentTimeMillisUnsafe() })),
+        attempt(
+          () =>
+            new WsConnection({
+              url,
+              shown,
+              addresses,
+              headers: revealed,
+              protocols,
+              mostMessageBytes,
+              now: () => this.#clock.currentTimeMillisUnsafe()
+            })
+        ),
         (made) => Effect.sync(() => made.terminate())
       )
-      yield* within(connectTimeoutMs, { url: shown }, "connect to", attemptPromise(() => connection.opened))
+      yield* within(
+        connectTimeoutMs,
+        { url: shown },
+        "connect to",
+        attemptPromise(() => connection.opened)
+      )
       return connection
     })
   }

@@ -28,16 +28,27 @@ export interface DecodedBody extends ByteSource {
  * **Fails** with `NetworkFailure` for an encoding that was not offered, and while it is read for damaged or cut off data
  * and for more than `mostBytes`; without that, for what expands more than 200 times.
  */
-export const decodedBody = (body: BodyBytes, header: string | undefined, { mostBytes, url }: { readonly mostBytes: number | undefined; readonly url: string }): DecodedBody => {
-  const fail = (problem: string, fix: string, isTemporary = false) => new NetworkFailure({ url, operation: "read from", problem, fix, isTemporary })
-  const names = (header ?? "").split(",").map((name) => name.trim().toLowerCase()).filter((name) => name !== "" && name !== "identity")
-  if (names.length > mostEncodings) throw fail(`its answer is encoded ${names.length} times over (${names.join(", ")})`, `At most ${mostEncodings} encodings are undone.`)
+export const decodedBody = (
+  body: BodyBytes,
+  header: string | undefined,
+  { mostBytes, url }: { readonly mostBytes: number | undefined; readonly url: string }
+): DecodedBody => {
+  const fail = (problem: string, fix: string, isTemporary = false) =>
+    new NetworkFailure({ url, operation: "read from", problem, fix, isTemporary })
+  const names = (header ?? "")
+    .split(",")
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== "" && name !== "identity")
+  if (names.length > mostEncodings)
+    throw fail(`its answer is encoded ${names.length} times over (${names.join(", ")})`, `At most ${mostEncodings} encodings are undone.`)
   const opened: Array<Decompressor> = []
-  const damaged = (problem: string) => fail(`the compressed answer is damaged or cut off: ${problem}`, "What stood before the damage has been delivered. Try again.", true)
+  const damaged = (problem: string) =>
+    fail(`the compressed answer is damaged or cut off: ${problem}`, "What stood before the damage has been delivered. Try again.", true)
   const undo = (source: ByteSource, name: string): ByteSource => {
     if (name === "deflate") return lateDecompressor(source, url, damaged, opened)
     const known = ({ gzip: "gzip", "x-gzip": "gzip", br: "br", zstd: "zstd" } as const)[name]
-    if (known === undefined) throw fail(`its answer has the encoding ${JSON.stringify(name)}, which was not asked for`, `Understood are ${acceptedEncodings}.`)
+    if (known === undefined)
+      throw fail(`its answer has the encoding ${JSON.stringify(name)}, which was not asked for`, `Understood are ${acceptedEncodings}.`)
     const made = decompressor(source, known, url, { damaged, windowLog: zstdWindowLog })
     opened.push(made)
     return made
@@ -50,9 +61,13 @@ export const decodedBody = (body: BodyBytes, header: string | undefined, { mostB
     read: async (into, from, to) => {
       const count = await source.read(into, from, to)
       bytes += count
-      if (bytes > (mostBytes ?? Infinity)) throw fail(`its answer is longer than ${mostBytes} bytes`, "Raise :max-body-size if it is meant to be.")
+      if (bytes > (mostBytes ?? Infinity))
+        throw fail(`its answer is longer than ${mostBytes} bytes`, "Raise :max-body-size if it is meant to be.")
       if (mostBytes === undefined && names.length > 0 && bytes > expansionFreeBytes && bytes > mostExpansion * body.received) {
-        throw fail(`its answer expands to more than ${mostExpansion} times what came over the wire`, "Give :max-body-size if it is meant to: it replaces this bound.")
+        throw fail(
+          `its answer expands to more than ${mostExpansion} times what came over the wire`,
+          "Give :max-body-size if it is meant to: it replaces this bound."
+        )
       }
       return count
     }
@@ -60,7 +75,12 @@ export const decodedBody = (body: BodyBytes, header: string | undefined, { mostB
 }
 
 /** `deflate` is data with a header of zlib, and from some peers without: the first bytes tell. */
-const lateDecompressor = (source: ByteSource, url: string, damaged: (problem: string) => Error, opened: Array<Decompressor>): ByteSource => {
+const lateDecompressor = (
+  source: ByteSource,
+  url: string,
+  damaged: (problem: string) => Error,
+  opened: Array<Decompressor>
+): ByteSource => {
   let made: Decompressor | undefined
   const start = async (): Promise<Decompressor> => {
     const head = Buffer.alloc(2)

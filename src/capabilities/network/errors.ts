@@ -73,7 +73,10 @@ export const shownUrl = (url: string): string => {
 
 const later = "Try again later, or check that the peer is up and reachable from here."
 
-const noHttp = ["what it says breaks the rules of HTTP", "Check that this is the right peer and port, and http or https as it expects."] as const
+const noHttp = [
+  "what it says breaks the rules of HTTP",
+  "Check that this is the right peer and port, and http or https as it expects."
+] as const
 
 const systemErrors: Readonly<Record<string, readonly [problem: string, fix: string]>> = {
   ENOTFOUND: ["its name does not resolve", "Check the spelling of the host, and the name server."],

@@ -42,7 +42,12 @@ const mostRedirects = 5
 export const exchange = (network: NetworkAccess, request: ExchangeRequest): Effect.Effect<Answer, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const first = yield* attempt(() => revealedUrl(network, request.url))
-    const agents = request.agents ?? (yield* Effect.acquireRelease(Effect.sync(() => new Agents()), (made) => Effect.sync(() => made.close())))
+    const agents =
+      request.agents
+      ?? (yield* Effect.acquireRelease(
+        Effect.sync(() => new Agents()),
+        (made) => Effect.sync(() => made.close())
+      ))
     let url = first
     let { body, method } = request
     for (let redirects = 0; ; redirects++) {
@@ -66,19 +71,42 @@ const hop = (
 ): Effect.Effect<IncomingMessage, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const { body, connectTimeoutMs, headers, headersTimeoutMs, method, own, url: shown } = request
-    const addresses = yield* within(connectTimeoutMs, request, "resolve", attemptPromise(() => network.resolve(peerOf(url))))
+    const addresses = yield* within(
+      connectTimeoutMs,
+      request,
+      "resolve",
+      attemptPromise(() => network.resolve(peerOf(url)))
+    )
     const revealed = yield* attempt(() => ({ ...revealedHeaders(network, shown, headers, isOtherOrigin), ...own }))
-    yield* Effect.acquireRelease(attempt(() => network.connection()), (giveBack) => Effect.sync(giveBack))
+    yield* Effect.acquireRelease(
+      attempt(() => network.connection()),
+      (giveBack) => Effect.sync(giveBack)
+    )
     const call = yield* Effect.acquireRelease(
       attempt(() => new HttpCall({ url, shown, addresses, method, headers: revealed, body, agents })),
       (made) => Effect.sync(() => made.close())
     )
-    yield* within(connectTimeoutMs, request, "connect to", attemptPromise(() => call.connected))
-    return yield* within(headersTimeoutMs, request, "read from", attemptPromise(() => call.answered))
+    yield* within(
+      connectTimeoutMs,
+      request,
+      "connect to",
+      attemptPromise(() => call.connected)
+    )
+    return yield* within(
+      headersTimeoutMs,
+      request,
+      "read from",
+      attemptPromise(() => call.answered)
+    )
   })
 
 /** Where an answer leads to, if it does. */
-const redirectOf = (network: NetworkAccess, request: ExchangeRequest, message: IncomingMessage, from: URL): URL | NetworkFailure | undefined => {
+const redirectOf = (
+  network: NetworkAccess,
+  request: ExchangeRequest,
+  message: IncomingMessage,
+  from: URL
+): URL | NetworkFailure | undefined => {
   const status = message.statusCode!
   const { location } = message.headers
   if (![301, 302, 303, 307, 308].includes(status) || location === undefined) return undefined
@@ -86,7 +114,8 @@ const redirectOf = (network: NetworkAccess, request: ExchangeRequest, message: I
   if (request.body !== undefined && status !== 307 && status !== 308) return undefined
   const next = URL.parse(location, from.href)
   const shown = () => JSON.stringify(network.conceal(location).slice(0, 200))
-  if (next === null || !["http:", "https:"].includes(next.protocol)) return broken(request, status, `it redirects to ${shown()}, which is no address of a web server`)
+  if (next === null || !["http:", "https:"].includes(next.protocol))
+    return broken(request, status, `it redirects to ${shown()}, which is no address of a web server`)
   if (next.username !== "" || next.password !== "") return broken(request, status, "it redirects to a URL with credentials in it")
   if (from.protocol === "https:" && next.protocol === "http:") return broken(request, status, `it redirects from https to ${shown()}`)
   return next
@@ -96,7 +125,12 @@ const broken = ({ url }: ExchangeRequest, status: number, problem: string): Netw
   new NetworkFailure({ url, operation: "read from", problem, status, fix: "Check the URL, and ask for where the data is itself." })
 
 /** Gives up after so long, on the host's clock. */
-export const within = <A>(milliseconds: number, { url }: { readonly url: string }, operation: string, work: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> =>
+export const within = <A>(
+  milliseconds: number,
+  { url }: { readonly url: string },
+  operation: string,
+  work: Effect.Effect<A, unknown>
+): Effect.Effect<A, unknown> =>
   Effect.timeoutOrElse(work, { duration: milliseconds, orElse: () => Effect.fail(timedOut(url, operation, milliseconds)) })
 
 export const timedOut = (url: string, operation: string, milliseconds: number): NetworkFailure =>
@@ -109,6 +143,7 @@ export const timedOut = (url: string, operation: string, milliseconds: number): 
     isTemporary: true
   })
 
-export const attemptPromise = <A>(work: () => Promise<A>): Effect.Effect<A, unknown> => Effect.tryPromise({ try: work, catch: (error) => error })
+export const attemptPromise = <A>(work: () => Promise<A>): Effect.Effect<A, unknown> =>
+  Effect.tryPromise({ try: work, catch: (error) => error })
 
 export const attempt = <A>(work: () => A): Effect.Effect<A, unknown> => Effect.try({ try: work, catch: (error) => error })

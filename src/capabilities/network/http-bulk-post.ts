@@ -16,15 +16,24 @@ const options = {
   url: required(text, "the address, http:// or https://, of a peer that the host allows"),
   "data-stream": optional(stream, "the stream to send"),
   "batch-size": defaulted(count, 100, "how many items one request has; the last one may have fewer"),
-  "batch-timeout": optional(duration, "how long an item waits for its batch to be full (1000); a checkpointed stream has no such limit unless it is given"),
+  "batch-timeout": optional(
+    duration,
+    "how long an item waits for its batch to be full (1000); a checkpointed stream has no such limit unless it is given"
+  ),
   format: defaulted(choice("json", "ndjson"), "json", "the body: a JSON array, or a JSON value a line"),
-  headers: optional(anyMap, "headers of each request: a map of names and texts, in which `{{secret:NAME}}` stands for a secret of the host"),
+  headers: optional(
+    anyMap,
+    "headers of each request: a map of names and texts, in which `{{secret:NAME}}` stands for a secret of the host"
+  ),
   timeout: defaulted(duration, 30_000, "how long the peer may take to answer"),
   "retry-policy": optional(
     anyMap,
     "a map with `:max-attempts` in all (3), `:backoff` `:exponential`, `:linear` or `:constant`, `:base-delay` (500) and `:max-delay` (10000) in ms, and `:total-timeout` of a batch with all its attempts (120000)"
   ),
-  "on-success": optional(fn, "called after each request that succeeded, with a map of :status, :body and the number of :items; it only observes"),
+  "on-success": optional(
+    fn,
+    "called after each request that succeeded, with a map of :status, :body and the number of :items; it only observes"
+  ),
   "on-error": optional(
     fn,
     "takes the error and the vector of the items that were given up on, once after the last attempt; the stream then goes on. Without it each of the items fails, as :on-failure says"
@@ -50,7 +59,10 @@ export const httpBulkPostSink = (options: HttpBulkPostOptions): AsyncSinkSpec =>
     capability: id,
     open: (context) =>
       Effect.gen(function* () {
-        const agents = yield* Effect.acquireRelease(Effect.sync(() => new Agents()), (made) => Effect.sync(() => made.close()))
+        const agents = yield* Effect.acquireRelease(
+          Effect.sync(() => new Agents()),
+          (made) => Effect.sync(() => made.close())
+        )
         const poster = {
           url: options.url,
           headers,
@@ -72,15 +84,25 @@ const backoffs = ["exponential", "linear", "constant"] as const
 const retryPolicy = (written: Readonly<Record<string, unknown>> = {}): RetryPolicy & { readonly totalTimeoutMs: number } => {
   const known = ["max-attempts", "backoff", "base-delay", "max-delay", "total-timeout"]
   for (const name of Object.keys(written)) {
-    if (!known.includes(name)) throw new InvalidCall(id, `: :retry-policy has no :${name}; it takes ${known.map((each) => `:${each}`).join(" ")}.`, "retry-policy")
+    if (!known.includes(name))
+      throw new InvalidCall(id, `: :retry-policy has no :${name}; it takes ${known.map((each) => `:${each}`).join(" ")}.`, "retry-policy")
   }
   const whole = (name: string, otherwise: number): number => {
     const value = written[name] ?? otherwise
     if (typeof value === "number" && Number.isInteger(value) && value >= 1) return value
-    throw new InvalidCall(id, `expects :${name} of :retry-policy to be a whole number of at least 1, but got ${shown(value)}.`, "retry-policy")
+    throw new InvalidCall(
+      id,
+      `expects :${name} of :retry-policy to be a whole number of at least 1, but got ${shown(value)}.`,
+      "retry-policy"
+    )
   }
   const backoff = backoffs.find((name) => (written["backoff"] ?? keyword("exponential")) === keyword(name) || written["backoff"] === name)
-  if (backoff === undefined) throw new InvalidCall(id, `expects :backoff of :retry-policy to be :exponential, :linear or :constant, but got ${shown(written["backoff"])}.`, "retry-policy")
+  if (backoff === undefined)
+    throw new InvalidCall(
+      id,
+      `expects :backoff of :retry-policy to be :exponential, :linear or :constant, but got ${shown(written["backoff"])}.`,
+      "retry-policy"
+    )
   return {
     backoff,
     maxAttempts: whole("max-attempts", 3),

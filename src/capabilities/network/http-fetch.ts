@@ -60,7 +60,9 @@ export const httpFetch: ControlCapability = defineControl({
         const encoding = method === "HEAD" || answer.status === 204 ? undefined : answer.headers["content-encoding"]
         const decoded = decodedBody(answer.body, encoding, { mostBytes: most, url: request.url })
         try {
-          const bytes = await allBytes(decoded, most, () => fail(`its answer is longer than ${most} bytes`, "Raise :max-body-size, or read it with :stream.http.get."))
+          const bytes = await allBytes(decoded, most, () =>
+            fail(`its answer is longer than ${most} bytes`, "Raise :max-body-size, or read it with :stream.http.get.")
+          )
           return { status: answer.status, headers: plainHeaders(answer.headers), body: bodyAs(as, bytes, fail) }
         } finally {
           decoded.close()
@@ -72,7 +74,11 @@ export const httpFetch: ControlCapability = defineControl({
 })
 
 const plainHeaders = (headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value === undefined || name === "__proto__" ? [] : [[name, typeof value === "string" ? value : value.join(", ")]])))
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined || name === "__proto__" ? [] : [[name, typeof value === "string" ? value : value.join(", ")]]
+    )
+  )
 
 const bodyAs = (as: "text" | "json" | "bytes", bytes: Buffer, fail: (problem: string, fix: string) => NetworkFailure): unknown => {
   if (as === "bytes") return new Uint8Array(bytes)

@@ -29,7 +29,10 @@ const options = {
   ),
   "chunk-size": optional(byteSize, "with :text and :binary, how many bytes a chunk has; without it a chunk is what has come, up to 64 KiB"),
   "max-record-size": optional(byteSize, "the longest line, row, event or JSON item; a longer one is an error (1 MiB)"),
-  "max-body-size": optional(byteSize, "the most bytes after decompression; without it there is no bound but that compressed data may expand 200 times"),
+  "max-body-size": optional(
+    byteSize,
+    "the most bytes after decompression; without it there is no bound but that compressed data may expand 200 times"
+  ),
   separator: optional(text, "with :csv, the one character between two fields (,)"),
   header: optional(flag, "with :csv, whether the first row names the columns, so that rows are maps; otherwise they are vectors (true)"),
   timeout: defaulted(duration, 30_000, "how long the peer may be silent, before its headers and between two pieces of the body"),
@@ -68,7 +71,10 @@ export const httpGetSource = (options: HttpGetOptions): AsyncSourceSpec => {
         const scope = yield* Effect.scope
         const reading = {
           url,
-          headers: isEvents && !Object.keys(headers).some((name) => /^accept$/i.test(name)) ? { Accept: "text/event-stream", ...headers } : headers,
+          headers:
+            isEvents && !Object.keys(headers).some((name) => /^accept$/i.test(name))
+              ? { Accept: "text/event-stream", ...headers }
+              : headers,
           isEvents,
           decoder: (from: unknown) => decoderOf(options, from),
           connectTimeoutMs: options["connect-timeout"] ?? Math.min(timeout, 10_000),
@@ -89,9 +95,19 @@ const decoderOf = (options: HttpGetOptions, from: unknown): Decoder => {
   const common = { path, encoding: "utf8", maxRecordBytes } as const
   switch (options.format) {
     case "text":
-      return textChunks({ path, encoding: "utf8", chunkBytes: options["chunk-size"] ?? mostChunkBytes, isEager: options["chunk-size"] === undefined })
+      return textChunks({
+        path,
+        encoding: "utf8",
+        chunkBytes: options["chunk-size"] ?? mostChunkBytes,
+        isEager: options["chunk-size"] === undefined
+      })
     case "binary":
-      return textChunks({ path, encoding: "binary", chunkBytes: options["chunk-size"] ?? mostChunkBytes, isEager: options["chunk-size"] === undefined })
+      return textChunks({
+        path,
+        encoding: "binary",
+        chunkBytes: options["chunk-size"] ?? mostChunkBytes,
+        isEager: options["chunk-size"] === undefined
+      })
     case "lines":
       return lineBlocks({ ...common, from: from as RecordPosition | undefined })
     case "ndjson":
@@ -99,7 +115,12 @@ const decoderOf = (options: HttpGetOptions, from: unknown): Decoder => {
     case "json":
       return jsonArrayParser({ ...common, from: from as JsonArrayPosition | undefined })
     case "csv":
-      return csvParser({ ...common, separator: options.separator ?? ",", header: options.header ?? true, from: from as CsvPosition | undefined })
+      return csvParser({
+        ...common,
+        separator: options.separator ?? ",",
+        header: options.header ?? true,
+        from: from as CsvPosition | undefined
+      })
     case "sse":
       return new SseParser({ path, maxRecordBytes, from: from as SsePosition | undefined })
   }
@@ -114,11 +135,14 @@ const refuseOptionsWithoutMeaning = (options: HttpGetOptions): void => {
   const refuse = (option: string, problem: string) => {
     throw new InvalidCall(id, `: :${option} ${problem}.`, option)
   }
-  if (options["chunk-size"] !== undefined && !isChunks) refuse("chunk-size", `is for :format :text and :binary; with :${format} the items are records`)
-  if (options["max-record-size"] !== undefined && isChunks) refuse("max-record-size", `is for formats with records; :${format} has :chunk-size`)
+  if (options["chunk-size"] !== undefined && !isChunks)
+    refuse("chunk-size", `is for :format :text and :binary; with :${format} the items are records`)
+  if (options["max-record-size"] !== undefined && isChunks)
+    refuse("max-record-size", `is for formats with records; :${format} has :chunk-size`)
   if (separator !== undefined && format !== "csv") refuse("separator", "is for :format :csv")
   if (options.header !== undefined && format !== "csv") refuse("header", "is for :format :csv")
-  if (separator !== undefined && !isSeparator(separator)) refuse("separator", "must be one ASCII character other than a quote or a line end")
+  if (separator !== undefined && !isSeparator(separator))
+    refuse("separator", "must be one ASCII character other than a quote or a line end")
 }
 
 export const httpGet = defineCapability({
@@ -135,8 +159,10 @@ export const httpGet = defineCapability({
   order: "As in the answer.",
   delivery:
     "A connection that fails is tried again as long as nothing came; after that only where it can go on behind the last item: :sse by Last-Event-ID, all others by Range and a strong ETag, or from the start where the ETag is still the same. Under checkpointing it goes on in the same way; where the peer offers none of it, going on is refused.",
-  backpressure: "The socket is read when items are asked for, at most 600 KiB ahead. The wait for a slow consumer is not the peer's and counts for no timeout but :total-timeout.",
-  example: '(:state (call :stream.status (call :stream.create (call :stream.http.get "https://api.example.com/orders" {:format :ndjson}))))',
+  backpressure:
+    "The socket is read when items are asked for, at most 600 KiB ahead. The wait for a slow consumer is not the peer's and counts for no timeout but :total-timeout.",
+  example:
+    '(:state (call :stream.status (call :stream.create (call :stream.http.get "https://api.example.com/orders" {:format :ndjson}))))',
   notes: [
     "An answer that is cut off is an error, never its end; so are damaged compressed data, and text that is not UTF-8. gzip, deflate, br and zstd are undone, at most two of them.",
     "Statuses other than 2xx are errors. 408, 425, 429 and 5xx are tried again, with growing waits of random length and what Retry-After asks for, up to a minute.",
@@ -144,7 +170,8 @@ export const httpGet = defineCapability({
     "An item of :sse is a map with :event, :data and, where it has one, :id. The normal end of the answer is the end of the stream."
   ],
   prepare: ({ inputs, options: { "on-end": onEnd, ...rest } }) => {
-    if (onEnd !== undefined && rest["on-complete"] !== undefined) throw new InvalidCall(id, "has :on-end and :on-complete, which are the same here; give one.", "on-end")
+    if (onEnd !== undefined && rest["on-complete"] !== undefined)
+      throw new InvalidCall(id, "has :on-end and :on-complete, which are the same here; give one.", "on-end")
     const given = onEnd === undefined ? rest : { ...rest, "on-complete": onEnd }
     // What is wrong with them is said by the call, not by the stream.
     httpGetSource(given as HttpGetOptions)

@@ -7,7 +7,9 @@ import { NetworkFailure } from "./errors.ts"
  * **Fails** by throwing `NetworkFailure` where the answer is none of that: then nobody knows which items arrived.
  */
 export const itemStatuses = (body: unknown, items: number, url: string): ReadonlyArray<number> => {
-  const list = Array.isArray(body) ? body : ["results", "items", "responses", "data"].map((name) => own(body, name)).find((value) => Array.isArray(value))
+  const list = Array.isArray(body)
+    ? body
+    : ["results", "items", "responses", "data"].map((name) => own(body, name)).find((value) => Array.isArray(value))
   const statuses = Array.isArray(list) ? list.map(statusOf) : []
   if (statuses.length === items && statuses.every((status) => status !== undefined)) return statuses
   throw new NetworkFailure({

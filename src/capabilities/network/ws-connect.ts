@@ -13,7 +13,10 @@ const id = "stream.ws.connect"
 
 const options = {
   url: required(text, "the address, wss:// or ws://, of a peer that the host allows"),
-  headers: optional(anyMap, "headers of the first request: a map of names and texts, in which `{{secret:NAME}}` stands for a secret of the host"),
+  headers: optional(
+    anyMap,
+    "headers of the first request: a map of names and texts, in which `{{secret:NAME}}` stands for a secret of the host"
+  ),
   protocols: optional(anything, "a vector of names of subprotocols, the preferred one first"),
   "connect-timeout": defaulted(duration, 10_000, "how long connecting may take"),
   "ping-interval": defaulted(duration, 30_000, "how often the peer is asked whether it is still there, and how long it may take to say so"),
@@ -79,7 +82,11 @@ export const wsSource = (options: WsConnectOptions): AsyncSourceSpec => {
 
 const readProtocols = (written: unknown): ReadonlyArray<string> => {
   if (written === undefined || written === null) return []
-  if (Array.isArray(written) && written.every((name) => typeof name === "string" && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) && new Set(written).size === written.length) {
+  if (
+    Array.isArray(written)
+    && written.every((name) => typeof name === "string" && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))
+    && new Set(written).size === written.length
+  ) {
     return written as ReadonlyArray<string>
   }
   throw new InvalidCall(id, `expects :protocols to be a vector of different names, but got ${shown(written)}.`, "protocols")
@@ -89,13 +96,25 @@ const reconnectPolicy = (written: Readonly<Record<string, unknown>>): RetryPolic
   const known = { "max-attempts": 10, "base-delay": 500, "max-delay": 30_000 }
   const values: Record<string, number> = { ...known }
   for (const [name, value] of Object.entries(written)) {
-    if (!Object.hasOwn(known, name)) throw new InvalidCall(id, `: :reconnect has no :${name}; it takes ${Object.keys(known).map((each) => `:${each}`).join(" ")}.`, "reconnect")
+    if (!Object.hasOwn(known, name))
+      throw new InvalidCall(
+        id,
+        `: :reconnect has no :${name}; it takes ${Object.keys(known)
+          .map((each) => `:${each}`)
+          .join(" ")}.`,
+        "reconnect"
+      )
     if (typeof value !== "number" || !Number.isInteger(value) || value < 1) {
       throw new InvalidCall(id, `expects :${name} of :reconnect to be a whole number of at least 1, but got ${shown(value)}.`, "reconnect")
     }
     values[name] = value
   }
-  return { backoff: "exponential", maxAttempts: values["max-attempts"]!, baseDelayMs: values["base-delay"]!, maxDelayMs: values["max-delay"]! }
+  return {
+    backoff: "exponential",
+    maxAttempts: values["max-attempts"]!,
+    baseDelayMs: values["base-delay"]!,
+    maxDelayMs: values["max-delay"]!
+  }
 }
 
 export const wsConnect = defineCapability({
@@ -113,7 +132,8 @@ export const wsConnect = defineCapability({
   delivery:
     "At most once: a peer keeps nothing for us. Where messages may be missing, because the connection was lost under :reconnect or the stream was restarted, there is an item {:gap {:code … :reason … :attempts …}}, or a call of :on-gap.",
   backpressure: "While 64 KiB or 512 messages wait, the socket is not read, and the peer has to wait in the end.",
-  example: '(:state (call :stream.status (call :stream.create (call :stream.ws.connect "wss://api.example.com/realtime" {:reconnect {}}))))',
+  example:
+    '(:state (call :stream.status (call :stream.create (call :stream.ws.connect "wss://api.example.com/realtime" {:reconnect {}}))))',
   notes: [
     "Text is a string, and invalid UTF-8 an error; a binary message is bytes. A message that breaks the rules ends the connection at once.",
     "Codes 1000 and 1005 end the stream, and 1001 does so without :reconnect. Every other end is a failure, or under :reconnect the reason to connect again, after waits of random length; the count begins anew with each message.",

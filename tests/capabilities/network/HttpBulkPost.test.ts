@@ -7,7 +7,8 @@ import { pass, settle } from "../timedHost.ts"
 import { bodyOf, collect, hostFor, serveHttp } from "./servers.ts"
 
 const numbers = (count: number) => `[${Array.from({ length: count }, (_, index) => index).join(" ")}]`
-const post = (url: string, options: string): string => `(call :stream.await (call :stream.http.bulk-post ${JSON.stringify(url)} {${options}}))`
+const post = (url: string, options: string): string =>
+  `(call :stream.await (call :stream.http.bulk-post ${JSON.stringify(url)} {${options}}))`
 const quick = ":base-delay 1 :max-delay 1"
 
 describe("stream.http.bulk-post", () => {
@@ -48,7 +49,9 @@ describe("stream.http.bulk-post", () => {
     })
     const told: Array<unknown> = []
     await using host = await hostFor([server], { bindings: { told: (...args: ReadonlyArray<unknown>) => void told.push(args) } })
-    const value = await host.eval(post(server.url, `:data-stream ${numbers(5)} :batch-size 2 :retry-policy {:max-attempts 3 ${quick}} :on-error told`))
+    const value = await host.eval(
+      post(server.url, `:data-stream ${numbers(5)} :batch-size 2 :retry-policy {:max-attempts 3 ${quick}} :on-error told`)
+    )
     expect(value).toEqual({ batches: 3, items: 5, failed: 2, retries: 3 })
     expect(told).toEqual([[expect.objectContaining({ data: expect.objectContaining({ status: 503, body: "busy" }) }), [2, 3]]])
     const keys = server.requests.map(({ headers }) => headers["idempotency-key"])
@@ -71,12 +74,19 @@ describe("stream.http.bulk-post", () => {
     await using server = await serveHttp(async (request, response, ordinal) => {
       bodies.push(JSON.parse(await bodyOf(request)) as Array<number>)
       response.writeHead(207, { "Content-Type": "application/json" })
-      response.end(JSON.stringify({ items: bodies.at(-1)!.map((item) => ({ status: ordinal > 1 || item % 2 === 0 ? 201 : item === 3 ? 422 : 429 })) }))
+      response.end(
+        JSON.stringify({ items: bodies.at(-1)!.map((item) => ({ status: ordinal > 1 || item % 2 === 0 ? 201 : item === 3 ? 422 : 429 })) })
+      )
     })
     const told: Array<unknown> = []
-    await using host = await hostFor([server], { bindings: { told: (error: { data: { status: number } }, batch: unknown) => void told.push([error.data.status, batch]) } })
+    await using host = await hostFor([server], {
+      bindings: { told: (error: { data: { status: number } }, batch: unknown) => void told.push([error.data.status, batch]) }
+    })
     const value = await host.eval(post(server.url, `:data-stream ${numbers(6)} :retry-policy {${quick}} :on-error told`))
-    expect(bodies).toEqual([[0, 1, 2, 3, 4, 5], [1, 5]])
+    expect(bodies).toEqual([
+      [0, 1, 2, 3, 4, 5],
+      [1, 5]
+    ])
     expect(told).toEqual([[422, [3]]])
     expect(value).toEqual({ batches: 1, items: 6, failed: 1, retries: 1 })
   })
@@ -93,7 +103,9 @@ describe("stream.http.bulk-post", () => {
   })
 
   it("puts the items of a batch aside that nobody takes, one by one, and goes on", async () => {
-    await using server = await serveHttp(async (request, response) => response.writeHead((await bodyOf(request)) === "[2,3]" ? 400 : 200).end())
+    await using server = await serveHttp(async (request, response) =>
+      response.writeHead((await bodyOf(request)) === "[2,3]" ? 400 : 200).end()
+    )
     await using host = await hostFor([server])
     const report = await host.run(post(server.url, `:data-stream ${numbers(5)} :batch-size 2 :on-failure :dead-letter`))
     expect(report).toMatchObject({ deadLettered: 2, processed: 3, value: { batches: 3, items: 5, failed: 2, retries: 0 } })
@@ -124,7 +136,9 @@ describe("stream.http.bulk-post", () => {
       const host = yield* StreamHost
       const run = yield* Effect.forkChild(
         Effect.result(
-          host.run(`(call :stream.http.bulk-post "${server.url}" {:data-stream (call :stream.periodic {:interval 700 :generator (fn [] 1)}) :batch-timeout 1000 :batch-size 10})`)
+          host.run(
+            `(call :stream.http.bulk-post "${server.url}" {:data-stream (call :stream.periodic {:interval 700 :generator (fn [] 1)}) :batch-timeout 1000 :batch-size 10})`
+          )
         )
       )
       const until = (isReached: () => boolean) =>
@@ -140,5 +154,10 @@ describe("stream.http.bulk-post", () => {
       yield* pass(100)
       const outcome = yield* Effect.promise(async () => run.pollUnsafe())
       expect(outcome === undefined ? "runs" : "ended").toBe("ended")
-    }).pipe(Effect.scoped, Effect.provide(StreamHost.layer({ policy: { all: true }, log: () => {} })), Effect.provide(TestClock.layer()), Effect.runPromise))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(StreamHost.layer({ policy: { all: true }, log: () => {} })),
+      Effect.provide(TestClock.layer()),
+      Effect.runPromise
+    ))
 })

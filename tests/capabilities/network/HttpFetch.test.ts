@@ -13,7 +13,7 @@ describe("http-fetch", () => {
     const fetched = (options: string, path = "") => host.eval(`(http-fetch "${server.url}${path}" ${options})`)
     expect(await fetched("")).toMatchObject({ status: 200, headers: { "x-method": "GET" }, body: "Größe" })
     expect(await fetched("", "/no")).toMatchObject({ status: 404 })
-    expect(await fetched('{:method :POST :body {:a [1 nil]} :as :json}')).toMatchObject({ body: { a: [1, null] } })
+    expect(await fetched("{:method :POST :body {:a [1 nil]} :as :json}")).toMatchObject({ body: { a: [1, null] } })
     expect(server.requests.at(-1)!.headers["content-type"]).toBe("application/json")
     expect(await fetched('{:method "PUT" :body "x" :as :bytes}')).toMatchObject({ body: new Uint8Array([120]) })
     expect(await fetched("{:method :HEAD}")).toMatchObject({ status: 200, body: "" })

@@ -14,7 +14,14 @@ describe("stream.http.get", () => {
     [":csv", "a,b\n1,2\n", [{ a: "1", b: "2" }]],
     [":text", "Größe", ["Größe"]],
     [":binary", "ab", [new Uint8Array([97, 98])]],
-    [":sse", ": hi\n\nevent: tick\nid: 7\ndata: a\ndata: b\n\nretry: 5\rdata:c\r\n\r\ndata: cut off", [{ event: "tick", data: "a\nb", id: "7" }, { event: "message", data: "c", id: "7" }]]
+    [
+      ":sse",
+      ": hi\n\nevent: tick\nid: 7\ndata: a\ndata: b\n\nretry: 5\rdata:c\r\n\r\ndata: cut off",
+      [
+        { event: "tick", data: "a\nb", id: "7" },
+        { event: "message", data: "c", id: "7" }
+      ]
+    ]
   ])("reads %s", async (format, body, expected) => {
     await using server = await serveHttp((_, response) => {
       response.setHeader("Content-Type", format === ":sse" ? "text/event-stream" : "text/plain")
@@ -88,7 +95,10 @@ describe("stream.http.get", () => {
   it("does not try what no repetition helps, nor more often than it was told", async () => {
     await using server = await serveHttp((request, response) => response.writeHead(request.url!.startsWith("/no") ? 404 : 500).end())
     await using host = await hostFor([server])
-    expect((await collect(host, read(`${server.url}/no?key=1`, ""))).failure).toMatchObject({ status: 404, message: expect.not.stringContaining("key") })
+    expect((await collect(host, read(`${server.url}/no?key=1`, ""))).failure).toMatchObject({
+      status: 404,
+      message: expect.not.stringContaining("key")
+    })
     expect(server.requests.length).toBe(1)
     expect((await collect(host, read(server.url, ":max-attempts 2"))).failure).toMatchObject({ status: 500 })
     expect(server.requests.length).toBe(3)
@@ -102,7 +112,11 @@ describe("stream.http.get", () => {
     await using server = await serveHttp((request, response, ordinal) => {
       const from = hasRanges ? Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0) : 0
       const bytes = Buffer.from(body)
-      response.writeHead(from > 0 ? 206 : 200, { ETag: '"v1"', "Content-Length": bytes.length - from, ...(from > 0 ? { "Content-Range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {}) })
+      response.writeHead(from > 0 ? 206 : 200, {
+        ETag: '"v1"',
+        "Content-Length": bytes.length - from,
+        ...(from > 0 ? { "Content-Range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {})
+      })
       if (ordinal === 3) return response.end(bytes.subarray(from))
       return response.write(bytes.subarray(from, Math.floor((bytes.length * ordinal) / 3)), () => setTimeout(() => response.destroy(), 20))
     })
@@ -127,7 +141,9 @@ describe("stream.http.get", () => {
     await using server = await serveHttp((request, response) => {
       response.writeHead(200, { "Content-Type": "text/event-stream" })
       const next = Number(request.headers["last-event-id"] ?? 0) + 1
-      response.write(`retry: 1\nid: ${next}\ndata: ${next}\n\n`, () => setTimeout(() => (next === 3 ? response.end() : response.destroy()), 20))
+      response.write(`retry: 1\nid: ${next}\ndata: ${next}\n\n`, () =>
+        setTimeout(() => (next === 3 ? response.end() : response.destroy()), 20)
+      )
     })
     await using host = await hostFor([server])
     const { failure, items } = await collect(host, read(server.url, ":format :sse"))
@@ -160,7 +176,7 @@ describe("stream.http.get", () => {
     })
     await taken
     // Until nothing moves any more: the kernel's buffers on both sides fill up first.
-    for (let before = -1; before !== written; ) {
+    for (let before = -1; before !== written;) {
       before = written
       await new Promise((resolve) => setTimeout(resolve, 150))
     }
@@ -169,7 +185,9 @@ describe("stream.http.get", () => {
   })
 
   it("sends headers and secrets, and shows no secret to anybody", async () => {
-    await using server = await serveHttp((request, response) => response.writeHead(request.url?.startsWith("/echo") === true ? 200 : 401).end(request.headers.authorization))
+    await using server = await serveHttp((request, response) =>
+      response.writeHead(request.url?.startsWith("/echo") === true ? 200 : 401).end(request.headers.authorization)
+    )
     await using host = await hostFor([server], { policy: { net: ["127.0.0.1:*"] }, secrets: { TOKEN: "s3cr3t-canary/?" } })
     const headers = ':headers {"Authorization" "Bearer {{secret:TOKEN}}" "X-Plain" "1"}'
     const { failure } = await collect(host, read(`${server.url}/no?key={{secret:TOKEN}}`, headers))
@@ -196,7 +214,9 @@ describe("stream.http.get", () => {
     await using server = await serveHttp((_, response) => response.end("one\ntwo\n"))
     const printed: Array<string> = []
     await using host = await hostFor([server], { policy: { net: [`localhost:${server.port}`] }, print: (line) => void printed.push(line) })
-    await host.run(read(`http://localhost:${server.port}`, ":format :lines :on-data (fn [line] (println line)) :on-end (fn [] (println \"end\"))"))
+    await host.run(
+      read(`http://localhost:${server.port}`, ':format :lines :on-data (fn [line] (println line)) :on-end (fn [] (println "end"))')
+    )
     expect(printed).toEqual(["one", "two", "end"])
   })
 

@@ -12,7 +12,11 @@ const serve = async (speak: (socket: WebSocket, ordinal: number) => unknown) => 
   const headers: Array<unknown> = []
   server.on("connection", (socket, request) => {
     socket.on("error", () => {})
-    headers.push({ authorization: request.headers.authorization, extensions: request.headers["sec-websocket-extensions"], protocol: socket.protocol })
+    headers.push({
+      authorization: request.headers.authorization,
+      extensions: request.headers["sec-websocket-extensions"],
+      protocol: socket.protocol
+    })
     speak(socket, ++ordinal)
   })
   return {
@@ -39,8 +43,17 @@ describe("stream.ws.connect", () => {
     })
     const told: Array<unknown> = []
     const tell = (...args: ReadonlyArray<unknown>) => void told.push(args)
-    await using host = await hostFor([], { ...server.options, secrets: { KEY: "canary-key" }, bindings: { open: () => tell("open"), message: tell, closed: (code: unknown, reason: unknown) => tell("close", code, reason) } })
-    await host.run(connect(server.url, ':headers {"Authorization" "{{secret:KEY}}"} :protocols ["a" "b"] :on-open open :on-message message :on-close closed'))
+    await using host = await hostFor([], {
+      ...server.options,
+      secrets: { KEY: "canary-key" },
+      bindings: { open: () => tell("open"), message: tell, closed: (code: unknown, reason: unknown) => tell("close", code, reason) }
+    })
+    await host.run(
+      connect(
+        server.url,
+        ':headers {"Authorization" "{{secret:KEY}}"} :protocols ["a" "b"] :on-open open :on-message message :on-close closed'
+      )
+    )
     expect(told).toEqual([["open"], ["one"], [new Uint8Array([1, 2])], [""], ["close", 1000, "bye"]])
     expect(server.headers).toEqual([{ authorization: "canary-key", extensions: undefined, protocol: "a" }])
   })
@@ -62,7 +75,7 @@ describe("stream.ws.connect", () => {
     await new Promise<void>((resolve) => {
       void host.run(connect(server.url), { onItem: () => (++seen === 3 ? (resolve(), new Promise(() => {})) : undefined) }).catch(() => {})
     })
-    for (let before = -1; before !== sent; ) {
+    for (let before = -1; before !== sent;) {
       before = sent
       await new Promise((resolve) => setTimeout(resolve, 150))
     }
@@ -73,14 +86,19 @@ describe("stream.ws.connect", () => {
   it("fails when the connection is lost, and says so once", async () => {
     await using server = await serve((socket) => socket.send("one", () => setTimeout(() => socket.terminate(), 10)))
     const closed: Array<unknown> = []
-    await using host = await hostFor([], { ...server.options, bindings: { closed: (...args: ReadonlyArray<unknown>) => void closed.push(args) } })
+    await using host = await hostFor([], {
+      ...server.options,
+      bindings: { closed: (...args: ReadonlyArray<unknown>) => void closed.push(args) }
+    })
     const { failure, items } = await collect(host, connect(server.url, ":on-close closed"))
     expect([items, closed]).toEqual([["one"], [[1006, ""]]])
     expect(failure).toMatchObject({ _tag: "NetworkFailure" })
   })
 
   it("connects again where it was told to, and says where messages may be missing", async () => {
-    await using server = await serve((socket, ordinal) => socket.send(`${ordinal}`, () => (ordinal === 3 ? socket.close(1000) : setTimeout(() => socket.terminate(), 10))))
+    await using server = await serve((socket, ordinal) =>
+      socket.send(`${ordinal}`, () => (ordinal === 3 ? socket.close(1000) : setTimeout(() => socket.terminate(), 10)))
+    )
     await using host = await hostFor([], server.options)
     const { failure, items } = await collect(host, connect(server.url, ":reconnect {:base-delay 1}"))
     const gap = { gap: { code: 1006, reason: "", attempts: 1 } }
@@ -90,7 +108,10 @@ describe("stream.ws.connect", () => {
   it("gives up after as many attempts as it was given", async () => {
     await using server = await serveBytes((socket) => socket.end("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"))
     await using host = await hostFor([server])
-    const { failure } = await collect(host, connect(server.url.replace("http", "ws"), ":reconnect {:base-delay 1 :max-delay 1 :max-attempts 3}"))
+    const { failure } = await collect(
+      host,
+      connect(server.url.replace("http", "ws"), ":reconnect {:base-delay 1 :max-delay 1 :max-attempts 3}")
+    )
     expect(failure).toMatchObject({ _tag: "NetworkFailure", status: 503 })
     expect(server.connections()).toBe(3)
   })
@@ -107,7 +128,10 @@ describe("stream.ws.connect", () => {
     ["a reserved bit", Buffer.from([0xf1, 0])],
     ["a fragment of nothing", Buffer.from([0x80, 0])],
     ["a masked frame", Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x61])],
-    ["more fragments than a message has", Buffer.concat([Buffer.from([0x01, 0]), ...Array.from({ length: 200_000 }, () => Buffer.from([0x00, 0]))])]
+    [
+      "more fragments than a message has",
+      Buffer.concat([Buffer.from([0x01, 0]), ...Array.from({ length: 200_000 }, () => Buffer.from([0x00, 0]))])
+    ]
   ])("fails on %s and does not wait for a goodbye", { timeout: 15_000 }, async (_, frames) => {
     const accept = (key: string) => createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64")
     await using raw = await rawServer(accept, frames)
@@ -118,7 +142,9 @@ describe("stream.ws.connect", () => {
   })
 
   it("sends with stream.ws.send, and is read by whoever asked", async () => {
-    await using server = await serve((socket) => socket.on("message", (data, isBinary) => (String(data) === "bye" ? socket.close(1000) : socket.send(data, { binary: isBinary }))))
+    await using server = await serve((socket) =>
+      socket.on("message", (data, isBinary) => (String(data) === "bye" ? socket.close(1000) : socket.send(data, { binary: isBinary })))
+    )
     const got: Array<unknown> = []
     await using host = await hostFor([], { ...server.options, bindings: { got: (message: unknown) => void got.push(message) } })
     await host.run(`(let [h ${connect(server.url, ":on-message got")}]
@@ -127,7 +153,7 @@ describe("stream.ws.connect", () => {
       (call :stream.ws.send h "bye"))`)
     expect(got).toEqual(["one", "two"])
     await expect(host.eval('(call :stream.ws.send (call :stream.create [1]) "x")')).rejects.toThrow("does not")
-    await expect(host.eval('(call :stream.ws.send (call :stream.create [1]) {:a 1})')).rejects.toThrow("string or bytes")
+    await expect(host.eval("(call :stream.ws.send (call :stream.create [1]) {:a 1})")).rejects.toThrow("string or bytes")
   })
 
   it("says goodbye when it is cancelled, also to a peer that does not", async () => {
@@ -153,7 +179,9 @@ const rawServer = async (accept: (key: string) => string, frames: Buffer) => {
     socket.on("error", () => {})
     socket.once("data", (data) => {
       const key = /sec-websocket-key: (\S+)/i.exec(String(data))![1]!
-      socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept(key)}\r\n\r\n`)
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept(key)}\r\n\r\n`
+      )
       socket.write(frames)
     })
   })

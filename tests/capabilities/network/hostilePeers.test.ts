@@ -22,8 +22,16 @@ const endless = (socket: Socket, bytes: string): void => {
 describe("a hostile peer", () => {
   it.each<[string, (socket: Socket) => unknown, string]>([
     ["says nothing", () => {}, "nothing came for 30000 ms"],
-    ["sends a header a second", (socket) => (socket.write("HTTP/1.1 200 OK\r\n"), void setInterval(() => socket.destroyed || socket.write("X-A: b\r\n"), 20).unref()), "nothing came for 30000 ms"],
-    ["stops in the middle of the body", (socket) => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), "nothing came for 30000 ms"]
+    [
+      "sends a header a second",
+      (socket) => (socket.write("HTTP/1.1 200 OK\r\n"), void setInterval(() => socket.destroyed || socket.write("X-A: b\r\n"), 20).unref()),
+      "nothing came for 30000 ms"
+    ],
+    [
+      "stops in the middle of the body",
+      (socket) => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"),
+      "nothing came for 30000 ms"
+    ]
   ])("that %s is given up on", (_, speak, problem) =>
     Effect.gen(function* () {
       const server = yield* Effect.acquireRelease(
@@ -38,24 +46,43 @@ describe("a hostile peer", () => {
       yield* pass(12_000, 1000)
       const outcome = yield* Effect.promise(async () => run.pollUnsafe())
       expect(String(outcome)).toContain(problem)
-    }).pipe(Effect.provide(EffectHost.layer({ policy: { all: true }, log: () => {} })), Effect.scoped, Effect.provide(TestClock.layer()), Effect.runPromise)
+    }).pipe(
+      Effect.provide(EffectHost.layer({ policy: { all: true }, log: () => {} })),
+      Effect.scoped,
+      Effect.provide(TestClock.layer()),
+      Effect.runPromise
+    )
   )
 
   it.each<[string, string | ((socket: Socket) => void), string]>([
     ["breaks off before it answers", (socket) => socket.destroy(), "ECONNRESET"],
     ["breaks off in its headers", (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-"), "broke the connection off"],
-    ["sends headers without end", (socket) => (socket.write("HTTP/1.1 200 OK\r\n"), endless(socket, `X-A: ${"b".repeat(1000)}\r\n`)), "longer than 32 KB"],
+    [
+      "sends headers without end",
+      (socket) => (socket.write("HTTP/1.1 200 OK\r\n"), endless(socket, `X-A: ${"b".repeat(1000)}\r\n`)),
+      "longer than 32 KB"
+    ],
     ["only ever hints", (socket) => endless(socket, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), "interim answers"],
     ["speaks no HTTP", "SSH-2.0-OpenSSH_9.2\r\n", "HPE_"],
     ["gives two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "HPE_"],
-    ["gives a length and chunks", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "HPE_"],
+    [
+      "gives a length and chunks",
+      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+      "HPE_"
+    ],
     ["redirects without end", "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "more than 5 times"],
     ["gives an encoding of its own", "HTTP/1.1 200 OK\r\nContent-Encoding: rot13\r\nContent-Length: 3\r\n\r\nabc", "not asked for"],
     ["encodes three times over", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip, gzip\r\nContent-Length: 3\r\n\r\nabc", "3 times over"],
-    ["answers with a part that was not asked for", "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-7/8\r\nContent-Length: 3\r\n\r\nabc", "status is 206"],
+    [
+      "answers with a part that was not asked for",
+      "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-7/8\r\nContent-Length: 3\r\n\r\nabc",
+      "status is 206"
+    ],
     ["sends invalid UTF-8", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na\xff\xfe", "no UTF-8"]
   ])("that %s is an error that says so", async (_, speak, problem) => {
-    await using server = await serveBytes((socket) => (typeof speak === "string" ? void socket.write(Buffer.from(speak, "latin1")) : speak(socket)))
+    await using server = await serveBytes((socket) =>
+      typeof speak === "string" ? void socket.write(Buffer.from(speak, "latin1")) : speak(socket)
+    )
     await using host = await hostFor([server])
     const { failure } = await collect(host, get(server.url))
     expect(failure.message).toContain(problem)
@@ -82,7 +109,9 @@ describe("a hostile peer", () => {
     await using server = await serveHttp((_, response) => response.writeHead(200, { "Content-Encoding": "gzip" }).end(bomb))
     await using host = await hostFor([server])
     let bytes = 0
-    const failure = await host.run(get(server.url, ":format :binary"), { onItem: (chunk) => void (bytes += (chunk as Uint8Array).length) }).catch((error: Error) => error)
+    const failure = await host
+      .run(get(server.url, ":format :binary"), { onItem: (chunk) => void (bytes += (chunk as Uint8Array).length) })
+      .catch((error: Error) => error)
     expect(failure).toMatchObject({ message: expect.stringContaining("more than 200 times") })
     expect(bytes).toBeLessThan(20 * 1024 * 1024)
   })
@@ -90,7 +119,11 @@ describe("a hostile peer", () => {
   it("that asks for years of rest gets a minute, and one that asks for none gets some", () =>
     Effect.gen(function* () {
       const server: TestServer = yield* Effect.acquireRelease(
-        Effect.promise(() => serveHttp((_, response, ordinal) => (ordinal === 3 ? response.end("ok") : response.writeHead(429, { "Retry-After": ordinal === 1 ? "99999999" : "0" }).end()))),
+        Effect.promise(() =>
+          serveHttp((_, response, ordinal) =>
+            ordinal === 3 ? response.end("ok") : response.writeHead(429, { "Retry-After": ordinal === 1 ? "99999999" : "0" }).end()
+          )
+        ),
         (made) => Effect.promise(() => made[Symbol.asyncDispose]())
       )
       const host = yield* EffectHost
@@ -107,6 +140,10 @@ describe("a hostile peer", () => {
       while (server.requests.length === 2) yield* settle
       while (run.pollUnsafe() === undefined) yield* pass(10)
       expect(server.requests.length).toBe(3)
-    }).pipe(Effect.provide(EffectHost.layer({ policy: { all: true }, log: () => {} })), Effect.scoped, Effect.provide(TestClock.layer()), Effect.runPromise)
-  )
+    }).pipe(
+      Effect.provide(EffectHost.layer({ policy: { all: true }, log: () => {} })),
+      Effect.scoped,
+      Effect.provide(TestClock.layer()),
+      Effect.runPromise
+    ))
 })

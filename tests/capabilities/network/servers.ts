@@ -33,7 +33,9 @@ const listen = async (server: http.Server | net.Server, requests: Array<Incoming
   }
 }
 
-export const serveHttp = (answer: (request: IncomingMessage, response: ServerResponse, ordinal: number) => unknown): Promise<TestServer> => {
+export const serveHttp = (
+  answer: (request: IncomingMessage, response: ServerResponse, ordinal: number) => unknown
+): Promise<TestServer> => {
   const requests: Array<IncomingMessage> = []
   const listener: RequestListener = (request, response) => {
     requests.push(request)
@@ -65,7 +67,10 @@ export const hostFor = (peers: ReadonlyArray<TestServer>, options: HostOptions =
   StreamHost.start({ policy: { net: peers.map(({ port }) => `127.0.0.1:${port}`) }, log: () => {}, print: () => {}, ...options })
 
 /** What a stream of a program gives, and its failure. */
-export const collect = async (host: StreamHost, source: string): Promise<{ readonly items: ReadonlyArray<unknown>; readonly failure: any }> => {
+export const collect = async (
+  host: StreamHost,
+  source: string
+): Promise<{ readonly items: ReadonlyArray<unknown>; readonly failure: any }> => {
   const items: Array<unknown> = []
   const failure: unknown = await host.run(source, { onItem: (item) => void items.push(item) }).then(
     () => undefined,
