@@ -5,6 +5,7 @@ import type { GraphParts, SubStream, Written } from "./GraphParts.ts"
 import type { OptionsOf, OptionSpecs } from "./Option.ts"
 import type { ItemPolicy, StreamFunction } from "../scheduler/index.ts"
 import type { ProgramStore } from "./control/ProgramStore.ts"
+import type { McpContext } from "./mcp/McpContext.ts"
 import type { StreamHandle } from "./StreamHandle.ts"
 import type { StreamValue } from "./StreamValue.ts"
 
@@ -152,6 +153,8 @@ export interface CallContext {
   readonly store: ProgramStore
   /** Starts a stream again at a checkpoint, or hands out the handle of the one that runs under this id. */
   readonly resume: (request: ResumeRequest) => Promise<StreamHandle>
+  /** MCP servers and streams. Asking for it throws where no program runs (`explain`). */
+  readonly mcp: McpContext
 }
 
 export interface ResumeRequest {

@@ -3,11 +3,14 @@ import { decodeCall } from "./decodeCall.ts"
 import { fromCollection, isCollection } from "./sources/from-collection.ts"
 import { fromIterable } from "./sources/from-iterable.ts"
 import { isAsyncIterable, isIterable } from "./sources/IterableReader.ts"
+import { mcpOutputs } from "./mcp/mcpSource.ts"
+import { McpStreamHandle } from "./mcp/McpStreamHandle.ts"
 import { StreamValue } from "./StreamValue.ts"
 
 /** The stream that a value stands for: itself, the elements of a collection, the items of an iterable of the host. */
 export const asStream = (value: unknown): StreamValue | undefined => {
   if (value instanceof StreamValue) return value
+  if (value instanceof McpStreamHandle) return new StreamValue(mcpOutputs, { handle: value }, [])
   if (isCollection(value)) return isMoreLikelyAMistake(value) ? undefined : decodeCall(fromCollection, [value], asStream).value
   return isAsyncIterable(value) || isIterable(value) ? decodeCall(fromIterable, [value], asStream).value : undefined
 }

@@ -21,6 +21,10 @@ import { fileRead } from "./files/file-read.ts"
 import { fileWrite } from "./files/file-write.ts"
 import { httpBulkPost } from "./network/http-bulk-post.ts"
 import { httpFetch } from "./network/http-fetch.ts"
+import { mcpStreamInspect } from "./mcp/mcp-stream-inspect.ts"
+import { mcpStreamResume } from "./mcp/mcp-stream-resume.ts"
+import { mcpStreamStart } from "./mcp/mcp-stream-start.ts"
+import { mcpStreamStop } from "./mcp/mcp-stream-stop.ts"
 import { httpGet } from "./network/http-get.ts"
 import { wsConnect } from "./network/ws-connect.ts"
 import { wsSend } from "./network/ws-send.ts"
@@ -104,6 +108,10 @@ export const builtins: ReadonlyArray<Capability> = [
   cancel,
   wsSend,
   httpFetch,
+  mcpStreamStart,
+  mcpStreamInspect,
+  mcpStreamResume,
+  mcpStreamStop,
   println,
   ...preludeCapabilities
 ]

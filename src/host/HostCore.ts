@@ -51,7 +51,7 @@ export class HostCore {
     this.#services = services
     this.#live = live
     this.#clock = clock
-    this.policy = new Policy(options.policy)
+    this.policy = new Policy(options.policy, options.mcpServers)
     this.#globals = new Map<string, unknown>([
       ...pipelineBuilders(this.marketplace).map(([name, build]) => [name, pureBuilder(name, build)] as const),
       // A connection is a value that says its name, and nothing of its URL.
@@ -75,7 +75,7 @@ export class HostCore {
     })
     const runtime: PipelineRuntime = {
       pipelines,
-      ...(yield* makeServices(options, new Policy(options.policy))),
+      ...(yield* makeServices(options, new Policy(options.policy, options.mcpServers))),
       memory: new MemoryBudget(memoryBytes),
       bounded: options.bounded ?? false,
       log: options.log ?? ((line) => process.stderr.write(`${line}\n`)),

@@ -1,6 +1,7 @@
 import { parseByteSize } from "../capabilities/index.ts"
 import { nearestOrPart } from "../serialization/index.ts"
 import { problemOfStoreUrl } from "../state/index.ts"
+import type { McpServerOptions } from "./McpServerOptions.ts"
 import type { PolicyOptions } from "./PolicyOptions.ts"
 import type { RunReport } from "./Report.ts"
 
@@ -29,6 +30,10 @@ export interface HostOptions {
    * peer. Programs never see the values, and no message shows one.
    */
   readonly secrets?: Readonly<Record<string, string>>
+  /** MCP servers by the names under which programs ask for them. Being here grants them: `:mcp` and their peer or process. */
+  readonly mcpServers?: Readonly<Record<string, McpServerOptions>>
+  /** What the names of endpoints of `:mcp.stream.start` stand for, such as `"weather/tool:watch"` or `{ sse: "https://…" }`. */
+  readonly mcpEndpoints?: Readonly<Record<string, string | Readonly<Record<string, string>>>>
   /**
    * A folder for spill files and state, which this host takes for itself alone; by default spill files are in a folder of the
    * host's own in the system's temporary folder.
@@ -108,7 +113,7 @@ export class InvalidHostOption extends Error {
   }
 }
 
-const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "store", "connections", "secrets", "dataDir", "limits", "bounded", "workers"]
+const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "store", "connections", "secrets", "mcpServers", "mcpEndpoints", "dataDir", "limits", "bounded", "workers"]
 const knownOfPolicy = ["read", "write", "net", "db", "queue", "fsRoot", "all"]
 
 /** **Fails** by throwing `InvalidHostOption` for the first option that is unknown or wrong. */

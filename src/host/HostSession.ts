@@ -36,6 +36,7 @@ export class HostSession implements Session {
       { call: (id, args) => this.#call(id, args), globals, capabilityIds: capabilities().map(({ id }) => id) },
       limits
     )
+    surroundings.run.lookUpIn((name) => this.#evaluator.global(name))
   }
 
   async eval(source: string, { file, maxItems = Infinity, onItem }: SessionInput = {}): Promise<SessionResult> {

@@ -2,7 +2,7 @@ import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { SpillDirectory, StageServices } from "../actors/index.ts"
-import type { MemoryOptions, StreamValue } from "../capabilities/index.ts"
+import type { McpAccess, MemoryOptions, StreamValue } from "../capabilities/index.ts"
 import type { OffloadPool, StreamFunction } from "../scheduler/index.ts"
 import type { Supervisor } from "../supervisors/index.ts"
 import type { HostStores } from "./HostStores.ts"
@@ -14,6 +14,7 @@ export interface PipelineRuntime {
   /** The supervisor of all pipelines of the host. */
   readonly pipelines: Supervisor
   readonly services: StageServices
+  readonly mcp: McpAccess
   /** What the mailboxes of all pipelines hold together. */
   readonly memory: MemoryBudget
   /** Made on first use. */

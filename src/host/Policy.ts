@@ -8,15 +8,18 @@ const flagFor: Readonly<Partial<Record<CapabilityEffect, string>>> = {
   ":fs.write": "--allow-write PATH (policy.write)",
   ":network": "--allow-net HOST:PORT (policy.net)",
   ":db": "--allow-db URL (policy.db)",
-  ":queue": "--allow-queue NAME (policy.queue)"
+  ":queue": "--allow-queue NAME (policy.queue)",
+  ":mcp": "a server of the host (its option mcpServers), or --allow-net HOST:PORT (policy.net)"
 }
 
 /** Decides which effects a program may have. Deny by default; which paths in particular is the file access's to check. */
 export class Policy {
   readonly #options: PolicyOptions
+  readonly #hasMcpServers: boolean
 
-  constructor(options: PolicyOptions = {}) {
+  constructor(options: PolicyOptions = {}, mcpServers: object = {}) {
     this.#options = options
+    this.#hasMcpServers = Object.keys(mcpServers).length > 0
   }
 
   /** Whether an effect is granted at all, for some path or peer. */
@@ -39,6 +42,8 @@ export class Policy {
       case ":queue":
         return (queue?.length ?? 0) > 0
       case ":mcp":
+        // A server that the host has named, or a feed of a peer that is granted.
+        return this.#hasMcpServers || (net?.length ?? 0) > 0
       case ":env":
         return false
     }

@@ -8,6 +8,8 @@ import {
   forEach,
   InvalidCall,
   isPartOfStream,
+  type McpContext,
+  mcpSource,
   partInput,
   type Marketplace,
   type ResumeRequest,
@@ -32,6 +34,8 @@ export interface ProgramOptions extends Pick<CallContext, "print" | "show" | "no
   readonly starter: StreamStarter
   /** Starts a stream again at a checkpoint; the second argument is what the program has defined under that id. */
   readonly resume: (request: ResumeRequest, defined: StreamValue | undefined) => Promise<StreamHandle>
+  /** Throws where nothing runs. */
+  readonly mcp: () => McpContext
   /** What counts as a stream where one is expected. */
   readonly asStream: (value: unknown) => StreamValue | undefined
 }
@@ -61,7 +65,10 @@ export class Program {
       network: options.network,
       perform: options.perform,
       store: new ProgramStore(),
-      resume: (request) => options.resume(request, this.#named.get(request.streamId))
+      resume: (request) => options.resume(request, this.#named.get(request.streamId)),
+      get mcp() {
+        return options.mcp()
+      }
     }
   }
 
@@ -86,6 +93,7 @@ export class Program {
   streamCapability(id: string): StreamCapability {
     // No program can call it, but it stands in what was stored of branches and partitions.
     if (id === partInput.id) return partInput
+    if (id === mcpSource.id) return mcpSource
     const capability = this.#options.marketplace.get(id)
     for (const effect of capability.effects) this.#options.policy.check(id, effect)
     if (capability.kind === "control") throw new InvalidCall(id, "makes no stream.")

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { type ResumeRequest, type StreamHandle, StreamValue } from "../capabilities/index.ts"
+import { type McpContext, type ResumeRequest, type StreamHandle, StreamValue } from "../capabilities/index.ts"
 import type { StreamFunction } from "../scheduler/index.ts"
 import { createEvaluator, textLimit, toText } from "../rtfs/index.ts"
 import type { EvaluationLimits } from "./HostOptions.ts"
@@ -9,6 +9,7 @@ import type { PipelineOptions, PipelineRuntime } from "./PipelineRuntime.ts"
 import { Program, type ProgramOptions, type StreamStarter, toStream } from "./Program.ts"
 import type { RunReport } from "./Report.ts"
 import { keptStream } from "./Checkpointing.ts"
+import { type StoredStream, storedStream } from "./storedStream.ts"
 import { reviveStream } from "./reviveStream.ts"
 import { StartedStreams } from "./StartedStreams.ts"
 import { HostUnavailable, StreamCancelled } from "./errors.ts"
@@ -50,6 +51,8 @@ export class ProgramRun implements StreamStarter {
   #evaluation: Promise<unknown> | undefined
   #giveUp: (error: unknown) => void = () => {}
   #isGivenUp = false
+  /** What the program has defined so far. */
+  #defined: (name: string) => unknown = () => undefined
 
   constructor(options: ProgramRunOptions) {
     this.#options = options
@@ -62,6 +65,7 @@ export class ProgramRun implements StreamStarter {
       network: options.runtime.services.network,
       perform: options.runtime.promise,
       resume: (request, defined) => this.#resume(request, defined),
+      mcp: () => this.#mcp,
       show: (value) => toText(value, textLimit()),
       asStream: (value) => (value instanceof Pipeline ? this.#streamOfHandle(value) : toStream(value))
     })
@@ -109,13 +113,36 @@ export class ProgramRun implements StreamStarter {
     const running = this.#options.checkpointed(streamId)
     if (running !== undefined) return running
     const kept = await runtime.promise(Effect.flatMap(runtime.storeNamed(store), (opened) => keptStream(opened, streamId)))
-    const value = reviveStream(streamId, kept.stream, {
+    return this.#begin(this.#revive(streamId, kept.stream, defined), { cold: false, checkpointId, onResumed })
+  }
+
+  #revive(streamId: string, stored: StoredStream, defined: StreamValue | undefined): StreamValue {
+    return reviveStream(streamId, stored, {
       capability: (id) => this.#program.streamCapability(id),
       compile: (source, captured) => this.#compile(source, captured),
-      binding: (name) => (typeof this.#options.globals.get(name) === "function" ? this.#compile(name, new Map()) : undefined),
+      binding: (name) => this.#binding(name),
       defined
     })
-    return this.#begin(value, { cold: false, checkpointId, onResumed })
+  }
+
+  #binding(name: string): StreamFunction | undefined {
+    return typeof this.#options.globals.get(name) === "function" ? this.#compile(name, new Map()) : undefined
+  }
+
+  get #mcp(): McpContext {
+    const { mcp, stateStore } = this.#options.runtime
+    return {
+      access: mcp,
+      stateStore,
+      global: (name) => this.#defined(name) ?? this.#binding(name),
+      keep: storedStream,
+      revive: (id, kept) => this.#revive(id, kept as StoredStream, undefined)
+    }
+  }
+
+  /** Where names of the program are looked up, for an evaluation of the caller's own. */
+  lookUpIn(defined: (name: string) => unknown): void {
+    this.#defined = defined
   }
 
   #compile(source: string, captured: ReadonlyMap<string, unknown>): StreamFunction {
@@ -140,6 +167,7 @@ export class ProgramRun implements StreamStarter {
       { call: (id, args) => this.#program.call(id, args), globals, capabilityIds: marketplace.ids() },
       limits
     )
+    this.#defined = (name) => evaluator.global(name)
     const evaluation = new Promise((resolve, reject) => {
       this.#giveUp = reject
       evaluator.evaluate(source, file === undefined ? {} : { file }).then(resolve, reject)

@@ -49,6 +49,9 @@ export const explainProgram = async (source: string, options: ExplainOptions): P
     network: options.network,
     perform: (effect) => Effect.runPromise(effect),
     resume: () => Promise.reject(new NeedsRun("The program resumes a stream from a checkpoint")),
+    mcp: () => {
+      throw new NeedsRun("The program uses an MCP stream")
+    },
     asStream: (value) => (value instanceof PaperHandle ? value.value : toStream(value))
   })
   const globals = new Map([...options.globals].map(([name, value]) => [name, onPaper(name, value)]))

@@ -8,6 +8,7 @@ import { makeWorkerPool, type OffloadPool } from "../scheduler/index.ts"
 import { takeDataDirectory } from "../state/index.ts"
 import { makeDatabaseAccess } from "./DatabasePolicy.ts"
 import { makeFileAccess } from "./FilePolicy.ts"
+import { makeMcpAccess } from "./mcpAccess.ts"
 import { makeNetworkAccess } from "./NetworkPolicy.ts"
 import type { HostOptions } from "./HostOptions.ts"
 import { makeHostStores } from "./HostStores.ts"
@@ -23,7 +24,7 @@ const progressIntervalMs = 100
 export const makeServices = Effect.fnUntraced(function*(
   options: HostOptions,
   policy: Policy
-): Effect.fn.Return<Pick<PipelineRuntime, "services" | "pool" | "spill" | "spillFor" | "stateStore" | "storeNamed" | "undrained">, Error, Scope.Scope> {
+): Effect.fn.Return<Pick<PipelineRuntime, "services" | "mcp" | "pool" | "spill" | "spillFor" | "stateStore" | "storeNamed" | "undrained">, Error, Scope.Scope> {
   const clock = yield* Clock.Clock
   let pool: OffloadPool | undefined
   yield* Effect.addFinalizer(() => (pool === undefined ? Effect.void : Effect.asVoid(Effect.promise(() => pool!.close()))))
@@ -42,6 +43,7 @@ export const makeServices = Effect.fnUntraced(function*(
     undrained: options.dataDir === undefined ? undefined : new UndrainedFile(join(options.dataDir, "undrained.jsonl"), (line) => (options.log ?? ((text) => process.stderr.write(`${text}\n`)))(line)),
     ...stores,
     spill,
+    mcp: yield* Effect.try({ try: () => makeMcpAccess(options), catch: (error) => error as Error }),
     spillFor: ({ maxDisk, tempDir }) =>
       Effect.gen(function*() {
         const parent = tempDir === undefined ? spillFolder(options) : yield* folderFor(files, tempDir)
