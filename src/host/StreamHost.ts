@@ -10,6 +10,7 @@ import type { Handle } from "./Handle.ts"
 import { HostCore } from "./HostCore.ts"
 import { isSettledWithin } from "./isSettledWithin.ts"
 import type { HostOptions, RunOptions, SpawnOptions } from "./HostOptions.ts"
+import type { MarketplaceAccess } from "./MarketplaceAccess.ts"
 import type { RunReport } from "./Report.ts"
 import type { Session, SessionOptions } from "./Session.ts"
 
@@ -95,6 +96,11 @@ export class StreamHost implements AsyncDisposable {
   /** Items that were given up on, in the host's store. */
   get deadLetters(): DeadLetterAccess {
     return this.#core.deadLetters
+  }
+
+  /** What the host offers to its programs under ids, and who used it. */
+  get marketplace(): MarketplaceAccess {
+    return this.#core.market.access
   }
 
   /** The program after macros and stream forms are lowered. */

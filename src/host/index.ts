@@ -46,6 +46,16 @@ export {
   type RunOptions,
   type SpawnOptions
 } from "./HostOptions.ts"
+export type {
+  BidirectionalStream,
+  MarketplaceAccess,
+  ProviderDefinition,
+  ProviderDescription,
+  ProviderEffect,
+  ProviderQuery,
+  ProviderUse,
+  ProviderWriter
+} from "./MarketplaceAccess.ts"
 export type { PolicyOptions } from "./PolicyOptions.ts"
 export type { ItemCounts, RunReport, StreamReport } from "./Report.ts"
 export type { Completion } from "./completion.ts"
