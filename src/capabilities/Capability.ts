@@ -4,6 +4,7 @@ import type { AsStream } from "./decodeCall.ts"
 import type { GraphParts, SubStream, Written } from "./GraphParts.ts"
 import type { OptionsOf, OptionSpecs } from "./Option.ts"
 import type { ItemPolicy, StreamFunction } from "../scheduler/index.ts"
+import type { MarketplaceContext } from "./providers/MarketplaceContext.ts"
 import type { ProgramStore } from "./control/ProgramStore.ts"
 import type { McpContext } from "./mcp/McpContext.ts"
 import type { StreamHandle } from "./StreamHandle.ts"
@@ -155,6 +156,8 @@ export interface CallContext {
   readonly resume: (request: ResumeRequest) => Promise<StreamHandle>
   /** MCP servers and streams. Asking for it throws where no program runs (`explain`). */
   readonly mcp: McpContext
+  /** What is registered under ids of hosts and programs, and who used it. */
+  readonly marketplace: MarketplaceContext
 }
 
 export interface ResumeRequest {

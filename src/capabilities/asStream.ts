@@ -3,6 +3,7 @@ import { decodeCall } from "./decodeCall.ts"
 import { fromCollection, isCollection } from "./sources/from-collection.ts"
 import { fromIterable } from "./sources/from-iterable.ts"
 import { isAsyncIterable, isIterable } from "./sources/IterableReader.ts"
+import { ProvidedStream } from "./providers/ProvidedStream.ts"
 import { mcpOutputs } from "./mcp/mcpSource.ts"
 import { McpStreamHandle } from "./mcp/McpStreamHandle.ts"
 import { StreamValue } from "./StreamValue.ts"
@@ -11,6 +12,7 @@ import { StreamValue } from "./StreamValue.ts"
 export const asStream = (value: unknown): StreamValue | undefined => {
   if (value instanceof StreamValue) return value
   if (value instanceof McpStreamHandle) return new StreamValue(mcpOutputs, { handle: value }, [])
+  if (value instanceof ProvidedStream) return value.asStream()
   if (isCollection(value)) return isMoreLikelyAMistake(value) ? undefined : decodeCall(fromCollection, [value], asStream).value
   return isAsyncIterable(value) || isIterable(value) ? decodeCall(fromIterable, [value], asStream).value : undefined
 }

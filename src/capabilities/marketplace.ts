@@ -48,6 +48,7 @@ import { slidingWindow } from "./windowing/sliding-window.ts"
 import { window } from "./windowing/window.ts"
 import { consumer } from "./flow-control/consumer.ts"
 import { producer } from "./flow-control/producer.ts"
+import { providerCapabilities } from "./providers/capabilities.ts"
 import { rateLimit } from "./flow-control/rate-limit.ts"
 import { resumeFromCheckpoint } from "./state/resume-from-checkpoint.ts"
 import { withCheckpointing } from "./state/with-checkpointing.ts"
@@ -113,6 +114,7 @@ export const builtins: ReadonlyArray<Capability> = [
   mcpStreamResume,
   mcpStreamStop,
   println,
+  ...providerCapabilities,
   ...preludeCapabilities
 ]
 

@@ -19,6 +19,7 @@ import { flowValue } from "./flowValue.ts"
 import type { Handle } from "./Handle.ts"
 import { Handoff } from "./Handoff.ts"
 import { checkHostOptions, type HostOptions, type RunOptions, type SpawnOptions } from "./HostOptions.ts"
+import { HostMarket, type HostMarketOptions } from "./HostMarket.ts"
 import { MemoryBudget } from "./MemoryBudget.ts"
 import { makeServices } from "./makeServices.ts"
 import type { PipelineOptions, PipelineRuntime } from "./PipelineRuntime.ts"
@@ -26,6 +27,7 @@ import { Policy } from "./Policy.ts"
 import { pipelineBuilders, toStream } from "./Program.ts"
 import { ProgramRun } from "./ProgramRun.ts"
 import type { RunReport } from "./Report.ts"
+import { openProviderUses } from "./ProviderUseFile.ts"
 import { requiredPermissions } from "./requiredPermissions.ts"
 import { Service } from "./Service.ts"
 import { HostSession } from "./HostSession.ts"
@@ -34,6 +36,7 @@ import type { Session, SessionOptions } from "./Session.ts"
 /** The host behind `StreamHost` and the Effect service: one implementation, two surfaces. */
 export class HostCore {
   readonly marketplace = new Marketplace()
+  readonly market: HostMarket
   readonly policy: Policy
   readonly #options: HostOptions
   readonly #runtime: PipelineRuntime
@@ -45,13 +48,18 @@ export class HostCore {
   #ordinal = 0
   #closed = false
 
-  private constructor(options: HostOptions, runtime: PipelineRuntime, services: Supervisor, live: Map<string, Service>, clock: Clock.Clock) {
+  private constructor(options: HostOptions, runtime: PipelineRuntime, services: Supervisor, live: Map<string, Service>, clock: Clock.Clock, providerUses: HostMarketOptions["listeners"]) {
     this.#options = options
     this.#runtime = runtime
     this.#services = services
     this.#live = live
     this.#clock = clock
     this.policy = new Policy(options.policy, options.mcpServers)
+    this.market = new HostMarket({
+      policy: this.policy,
+      now: () => clock.currentTimeMillisUnsafe(),
+      listeners: providerUses
+    })
     this.#globals = new Map<string, unknown>([
       ...pipelineBuilders(this.marketplace).map(([name, build]) => [name, pureBuilder(name, build)] as const),
       // A connection is a value that says its name, and nothing of its URL.
@@ -82,7 +90,7 @@ export class HostCore {
       fork: Effect.runForkWith(context),
       promise: Effect.runPromiseWith(context)
     }
-    const core = new HostCore(options, runtime, services, live, clock)
+    const core = new HostCore(options, runtime, services, live, clock, yield* openProviderUses(options))
     yield* Effect.addFinalizer(() => Effect.promise(() => core.#close()))
     return core
   })
@@ -184,6 +192,7 @@ export class HostCore {
     return explainProgram(source, {
       file,
       marketplace: this.marketplace,
+      market: this.market.contextFor("explain"),
       policy: this.policy,
       globals: this.#globals,
       limits: this.#options.limits ?? {},
@@ -263,6 +272,7 @@ export class HostCore {
       checkpointed: (streamId) => [...this.#runs.values()].map((other) => other.checkpointed(streamId)).find((stream) => stream !== undefined),
       runtime: this.#runtime,
       marketplace: this.marketplace,
+      market: this.market.contextFor(name),
       policy: this.policy,
       globals: this.#globals,
       limits: this.#options.limits ?? {},

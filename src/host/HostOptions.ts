@@ -1,6 +1,7 @@
 import { parseByteSize } from "../capabilities/index.ts"
 import { nearestOrPart } from "../serialization/index.ts"
 import { problemOfStoreUrl } from "../state/index.ts"
+import type { ProviderUse } from "./MarketplaceAccess.ts"
 import type { McpServerOptions } from "./McpServerOptions.ts"
 import type { PolicyOptions } from "./PolicyOptions.ts"
 import type { RunReport } from "./Report.ts"
@@ -18,6 +19,8 @@ export interface HostOptions {
   readonly log?: (line: string) => unknown
   /** Told how far sources have read, at most ten times a second for each. What it throws is a warning of the process, once. */
   readonly onProgress?: (progress: Progress) => void
+  /** Told of each use of a provider that was registered: who opened what, and how it ended. What it throws is a warning of the process, once. */
+  readonly onProviderUse?: (use: ProviderUse) => void
   /**
    * Where state is kept: `memory:` (as long as the host), `memory:NAME` (as long as the process), `sqlite:FILE`, `redis://…`
    * or `postgres://…`. By default `state.db` in `dataDir`, or memory where there is none. It is opened when it is first needed.
@@ -113,7 +116,7 @@ export class InvalidHostOption extends Error {
   }
 }
 
-const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "store", "connections", "secrets", "mcpServers", "mcpEndpoints", "dataDir", "limits", "bounded", "workers"]
+const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "onProviderUse", "store", "connections", "secrets", "mcpServers", "mcpEndpoints", "dataDir", "limits", "bounded", "workers"]
 const knownOfPolicy = ["read", "write", "net", "db", "queue", "fsRoot", "all"]
 
 /** **Fails** by throwing `InvalidHostOption` for the first option that is unknown or wrong. */

@@ -30,6 +30,8 @@ export interface StreamStarter {
 
 export interface ProgramOptions extends Pick<CallContext, "print" | "show" | "now" | "log" | "sleep" | "files" | "network" | "perform"> {
   readonly marketplace: Marketplace
+  /** What is registered under ids, for this program. */
+  readonly market: CallContext["marketplace"]
   readonly policy: Policy
   readonly starter: StreamStarter
   /** Starts a stream again at a checkpoint; the second argument is what the program has defined under that id. */
@@ -64,6 +66,7 @@ export class Program {
       files: options.files,
       network: options.network,
       perform: options.perform,
+      marketplace: options.market,
       store: new ProgramStore(),
       resume: (request) => options.resume(request, this.#named.get(request.streamId)),
       get mcp() {

@@ -14,7 +14,7 @@ import { reviveStream } from "./reviveStream.ts"
 import { StartedStreams } from "./StartedStreams.ts"
 import { HostUnavailable, StreamCancelled } from "./errors.ts"
 
-export interface ProgramRunOptions extends Pick<ProgramOptions, "marketplace" | "policy" | "print" | "log" | "now"> {
+export interface ProgramRunOptions extends Pick<ProgramOptions, "marketplace" | "market" | "policy" | "print" | "log" | "now"> {
   readonly name: string
   readonly runtime: PipelineRuntime
   readonly globals: ReadonlyMap<string, unknown>

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { FileAccess, NetworkAccess } from "../actors/index.ts"
-import { buildGraph, type Marketplace, StreamHandle, StreamValue } from "../capabilities/index.ts"
+import { buildGraph, type CallContext, type Marketplace, StreamHandle, StreamValue } from "../capabilities/index.ts"
 import { createEvaluator, isPureBuilder, RtfsError, toText } from "../rtfs/index.ts"
 import { makePlan } from "../scheduler/index.ts"
 import { explainPipeline, unboundedIn } from "./explainPipeline.ts"
@@ -13,6 +13,7 @@ import { requiredPermissions } from "./requiredPermissions.ts"
 export interface ExplainOptions {
   readonly file: string | undefined
   readonly marketplace: Marketplace
+  readonly market: CallContext["marketplace"]
   readonly policy: Policy
   readonly globals: ReadonlyMap<string, unknown>
   readonly limits: EvaluationLimits
@@ -38,6 +39,7 @@ export const explainProgram = async (source: string, options: ExplainOptions): P
   }
   const program = new Program({
     marketplace: options.marketplace,
+    market: { ...options.market, check: () => {}, audit: () => {} },
     policy: new Policy({ all: true }),
     starter: { start: plan },
     print: () => {},

@@ -11,6 +11,7 @@ import { makeFileAccess } from "./FilePolicy.ts"
 import { makeMcpAccess } from "./mcpAccess.ts"
 import { makeNetworkAccess } from "./NetworkPolicy.ts"
 import type { HostOptions } from "./HostOptions.ts"
+import { harmless } from "./harmless.ts"
 import { makeHostStores } from "./HostStores.ts"
 import { makeQueueAccess } from "./QueuePolicy.ts"
 import type { PipelineRuntime } from "./PipelineRuntime.ts"
@@ -114,26 +115,5 @@ const throttled = ({ onProgress }: HostOptions, now: () => number): StreamServic
     if (isLast) last.delete(address)
     else last.set(address, time)
     tell({ address, done, total, unit })
-  }
-}
-
-/** A callback of the host that only observes: what it throws, or rejects with, is no failure of a stream. Told once. */
-const harmless = <A>(name: string, callback: (value: A) => unknown): ((value: A) => void) => {
-  let isTold = false
-  const tell = (error: unknown) => {
-    if (isTold) return
-    isTold = true
-    const why = error instanceof Error ? error.message : String(error)
-    process.emitWarning(`The host's ${name} failed: ${why}. It is called on, and the streams go on; this is said once only.`, {
-      type: "HostCallbackFailed",
-      ...(error instanceof Error && error.stack !== undefined ? { detail: error.stack } : {})
-    })
-  }
-  return (value) => {
-    try {
-      Promise.resolve(callback(value)).catch(tell)
-    } catch (error) {
-      tell(error)
-    }
   }
 }
