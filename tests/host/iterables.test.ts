@@ -18,6 +18,11 @@ const noting = async (bindings: NonNullable<HostOptions["bindings"]>) => {
 const program = "(call :stream.for-each items {:callback note})"
 
 describe("an iterable of the host", () => {
+  it("may be named as what a stream is made of", async () => {
+    const { host } = await noting({ items: new Set([1, 2]).values() })
+    expect(await host.eval("(call :stream.await (call :stream.to-collection (call :stream.from-iterable items)))")).toEqual([1, 2])
+  })
+
   it("that was read by one stream says so to the next one, which would have nothing", async () => {
     async function* numbers() {
       yield* [1, 2]

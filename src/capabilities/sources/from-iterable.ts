@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { defineCapability } from "../Capability.ts"
 import { anything, fn, optional, required } from "../Option.ts"
+import { StreamValue } from "../StreamValue.ts"
 import { IterableReader } from "./IterableReader.ts"
 
 export const fromIterable = defineCapability({
@@ -22,6 +23,12 @@ export const fromIterable = defineCapability({
     "When the stream ends early, the iterator's `return` is called, so that it can release what it holds. That is waited for, but not longer than a second, and not while the iterator still owes an item: it may never give it."
   ],
   example: "(call :stream.await (call :stream.to-collection {:source [1 2]}))",
+  // What the host binds is a stream already when a program sees it.
+  prepare: ({ inputs, options }) => {
+    const { iterable } = options
+    const isStream = iterable instanceof StreamValue && iterable.capability.id === "stream.from-iterable"
+    return { inputs, options: isStream ? { ...options, iterable: iterable.options["iterable"] } : options }
+  },
   node: ({ iterable }) => ({
     kind: "async-source",
     capability: "stream.from-iterable",
