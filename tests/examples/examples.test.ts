@@ -89,6 +89,17 @@ describe("the examples", () => {
     expect(printed).toEqual(promised(readFileSync("examples/06-over-http/over-http.ts", "utf8"), "//"))
   })
 
+  it("07 prints what its head says", async () => {
+    const printed: Array<string> = []
+    const log = vi.spyOn(console, "log").mockImplementation((...parts: ReadonlyArray<unknown>) => void printed.push(parts.join(" ")))
+    try {
+      await import("../../examples/07-database/database.ts")
+    } finally {
+      log.mockRestore()
+    }
+    expect(printed).toEqual(promised(readFileSync("examples/07-database/database.ts", "utf8"), "//"))
+  })
+
   it("none can do more than it says that it needs", async () => {
     await using host = await StreamHost.start({ policy: { read: [data] } })
     await expect(host.run(readFileSync("examples/01-late-flights/late-flights.rtfs", "utf8"))).rejects.toMatchObject({ _tag: "PermissionDenied" })

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { once } from "node:events"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
+import { DatabaseSync } from "node:sqlite"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
 import { Flow, keyword, StreamHost } from "rtfs-streams"
@@ -29,7 +30,7 @@ interface Calls {
 }
 
 /** Runs a program whose bindings note that they were called; a function among them says what the call gives. */
-const run = async (program: string, bindings: Record<string, unknown>): Promise<Calls> => {
+const run = async (program: string, bindings: Record<string, unknown>, connections: Record<string, string> = {}): Promise<Calls> => {
   const calls: Array<readonly [string, ...Array<unknown>]> = []
   const noting = (name: string, f: (...args: Array<unknown>) => unknown) => (...args: Array<unknown>) => {
     calls.push([name, ...args])
@@ -37,6 +38,7 @@ const run = async (program: string, bindings: Record<string, unknown>): Promise<
   }
   await using host = await StreamHost.start({
     policy: { all: true, fsRoot: root },
+    connections,
     print: (line) => calls.push(["println", line]),
     bindings: Object.fromEntries(
       Object.entries(bindings).map(([name, value]) => [name, typeof value === "function" ? noting(name, value as () => unknown) : value])
@@ -90,6 +92,21 @@ describe("the specification's calls", () => {
     const { calls } = await run(partWith(":stream.file.write"), { "lazy-data-sequence": data() })
     expect(calls).toEqual([["println", "Write complete"]])
     expect(readFileSync(join(root, "output.txt"), "utf8")).toBe("one\ntwo\n")
+  })
+
+  it("read a database, and write into the only one there is", async () => {
+    const file = join(root, "block.db")
+    const database = new DatabaseSync(file)
+    database.exec("PRAGMA journal_mode = WAL; CREATE TABLE large_table (id INTEGER); CREATE TABLE target_table (id INTEGER)")
+    database.exec("INSERT INTO large_table SELECT value FROM json_each('[1,2,3]')")
+    const block = specificationBlocks.find((text) => text.includes(":stream.db.query"))!
+    const rows = Array.from({ length: 2500 }, (_, id) => ({ id }))
+    const { calls, error } = await run(block, { "process-database-row": nothing, "log-progress": nothing, "input-stream": rows }, { "db-conn": `sqlite:${file}` })
+    expect(error).toBe(undefined)
+    expect(calls.filter(([name]) => name === "process-database-row").map(([, row]) => row)).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }])
+    expect(calls.filter(([name]) => name === "log-progress").map(([, count]) => count)).toEqual([1000, 1000, 500])
+    expect(database.prepare("SELECT count(*) AS n FROM target_table").get()).toEqual({ n: 2500 })
+    database.close()
   })
 
   it("read over HTTP, and say once that it is complete", async () => {

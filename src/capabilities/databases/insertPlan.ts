@@ -1,5 +1,12 @@
 import * as Effect from "effect/Effect"
-import type { DatabaseColumn, DatabaseInsert, DatabaseKind, DatabaseRow, DatabaseSession, DatabaseTable } from "../../actors/index.ts"
+import type {
+  DatabaseInsert,
+  DatabaseKind,
+  DatabaseRow,
+  DatabaseSession,
+  DatabaseTable,
+  DatabaseValue
+} from "../../actors/index.ts"
 import { isKeyword, isPlainMap, nearestOrPart } from "../../serialization/index.ts"
 import { UnwritableValue } from "../files/errors.ts"
 import { asking } from "./connection.ts"
@@ -91,16 +98,27 @@ export const insertPlan = (
 
 /** An item as a row. **Fails** by throwing what says which of its values has no place. */
 export const rowOf = (item: unknown, { columns }: DatabaseInsert, session: DatabaseSession, mayHaveMore: boolean): DatabaseRow => {
-  if (typeof item === "object" && item !== null && !(item instanceof Map) && isPlainMap(item)) {
-    if (!mayHaveMore) for (const name of Object.keys(item)) if (!columns.some((column) => column.name === name)) throw surplus(name)
-    return columns.map((column) =>
-      session.encode(Object.hasOwn(item, column.name) ? (item as Record<string, unknown>)[column.name] : null, column)
-    )
+  const isMap = item instanceof Map
+  const entries = isMap || typeof item !== "object" || item === null || !isPlainMap(item) ? entriesOf(item) : undefined
+  const row: Array<DatabaseValue> = []
+  let found = 0
+  for (const column of columns) {
+    const { name } = column
+    const value =
+      entries === undefined
+        ? Object.hasOwn(item as object, name)
+          ? (item as Record<string, unknown>)[name]
+          : undefined
+        : entries.get(name)
+    if (value !== undefined) found++
+    row.push(value === undefined ? null : session.encode(value, column))
   }
-  const entries = entriesOf(item)
-  if (!mayHaveMore)
-    for (const name of entries.keys()) if (!columns.some((column: DatabaseColumn) => column.name === name)) throw surplus(name)
-  return columns.map((column) => session.encode(entries.get(column.name) ?? null, column))
+  // The names are compared only where there are others: each row is counted, and few have more.
+  if (!mayHaveMore && found < (entries === undefined ? Object.keys(item as object).length : entries.size)) {
+    for (const name of entries?.keys() ?? Object.keys(item as object))
+      if (!columns.some((column) => column.name === name)) throw surplus(name)
+  }
+  return row
 }
 
 const surplus = (name: string): UnwritableValue =>
