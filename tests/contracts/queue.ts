@@ -55,7 +55,8 @@ export const queueContract = (queue: QueueUnderTest): void => {
     return
   }
 
-  describe(`the queue ${name}`, () => {
+  // Most of the time is spent waiting.
+  describe.concurrent(`the queue ${name}`, () => {
     it("gives messages as they were published, in order", () =>
       run((backend, q) =>
         Effect.gen(function* () {

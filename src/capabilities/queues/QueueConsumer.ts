@@ -33,7 +33,7 @@ interface Position {
 const leastAhead = 200
 
 /** What is left of the time in which a source is closed is for whoever closes its connection. */
-const closingMs = 2000
+const closingMs = 3000
 
 /** How many are acknowledged with one word. */
 const mostAtOnce = 1000
@@ -58,6 +58,9 @@ export class QueueConsumer implements AsyncSource {
   #covered = 0
   #failure: unknown
   #cameAt: number
+  /** Whether the queue has said since the last message that it has none. */
+  #isEmpty = false
+  #isClosing = false
   #wakeReader = () => {}
   #wakePump = () => {}
 
@@ -89,6 +92,7 @@ export class QueueConsumer implements AsyncSource {
       yield* Effect.addFinalizer(() => consumer.#close)
       yield* Effect.forkScoped(Effect.uninterruptible(consumer.#pump))
       yield* Effect.forkScoped(consumer.#extending)
+      yield* Effect.addFinalizer(() => Effect.sync(() => (consumer.#isClosing = true)))
       return consumer
     })
   }
@@ -102,10 +106,9 @@ export class QueueConsumer implements AsyncSource {
     if (this.#held.waiting > 0) return Effect.succeed(this.#take())
     if (this.#failure !== undefined) return Effect.fail(this.#failure)
     const { waitMs } = this.#options
-    if (waitMs === undefined) return Effect.andThen(this.#news, this.read)
+    if (waitMs === undefined || !this.#isEmpty) return Effect.andThen(this.#news, this.read)
     const left = this.#cameAt + waitMs - this.#clock.currentTimeMillisUnsafe()
-    if (left <= 0) return Effect.succeed(null)
-    return Effect.andThen(Effect.raceFirst(this.#news, Effect.sleep(left)), this.read)
+    return left <= 0 ? Effect.succeed(null) : Effect.andThen(Effect.raceFirst(this.#news, Effect.sleep(left)), this.read)
   })
 
   position(): Position {
@@ -122,6 +125,8 @@ export class QueueConsumer implements AsyncSource {
 
   readonly onStored = (position: unknown): Effect.Effect<void, unknown> =>
     Effect.suspend(() => {
+      // Nothing was read when the first checkpoint was taken.
+      if (position === undefined) return Effect.void
       this.#covered = Math.max(this.#covered, (position as Position).given)
       return this.#acknowledge(this.#held.upTo(this.#covered), patiently)
     })
@@ -164,7 +169,8 @@ export class QueueConsumer implements AsyncSource {
       }
       return Effect.flatMap(patiently(this.#subscription.receive(room), this.#context.waitsFor), (deliveries) => this.#takeIn(deliveries))
     })
-    return Effect.catch(Effect.forever(step), (failure) =>
+    const loop: Effect.Effect<void, unknown> = Effect.suspend(() => (this.#isClosing ? Effect.void : Effect.andThen(step, loop)))
+    return Effect.catch(loop, (failure) =>
       Effect.sync(() => {
         this.#failure = failure
         this.#wakeReader()
@@ -194,7 +200,8 @@ export class QueueConsumer implements AsyncSource {
       if (known === "settled") done.push(delivery)
       if (known === "new") this.#decoded.set(delivery.id, message)
     }
-    if (deliveries.length > 0) this.#cameAt = this.#clock.currentTimeMillisUnsafe()
+    this.#isEmpty = deliveries.length === 0
+    if (!this.#isEmpty) this.#cameAt = this.#clock.currentTimeMillisUnsafe()
     this.#wakeReader()
     if (done.length === 0 && dead.length === 0) return Effect.void
     return Effect.andThen(
@@ -255,6 +262,7 @@ export class QueueConsumer implements AsyncSource {
   get #close(): Effect.Effect<void> {
     const once: typeof patiently = (effect) => effect
     return Effect.gen({ self: this }, function* () {
+      yield* this.#subscription.stop
       yield* Effect.ignore(this.#acknowledge(this.#held.upTo(this.#covered), once))
       const { started, unstarted } = this.#held.parted
       if (unstarted.length > 0) yield* Effect.ignore(this.#subscription.giveBack(unstarted, { delayMs: 0, isUnstarted: true }))

@@ -21,7 +21,7 @@ export interface EmbeddedQueueOptions {
 const mostKeys = 100_000
 
 /** The longest wait of a consumer before it looks again: dead letters come without a word. */
-const lookMs = 1000
+const lookMs = 200
 
 /**
  * Queues in the tables of a store that belongs to this process alone, so consumers are woken and never poll.
@@ -75,6 +75,7 @@ export class EmbeddedQueue implements QueueBackend {
           )
           this.#wake(queue)
         }),
+      stop: Effect.void,
       extend: (deliveries) =>
         this.#withTime((now) => {
           this.#letters.extend(deliveries.filter(isLetter), now + options.leaseMs)
@@ -120,14 +121,18 @@ export class EmbeddedQueue implements QueueBackend {
 
   #receive(queue: string, max: number, leaseMs: number): Effect.Effect<ReadonlyArray<Delivery>, QueueFailure> {
     return Effect.gen({ self: this }, function* () {
-      for (;;) {
-        const now = yield* Clock.currentTimeMillis
-        const claimed = yield* this.#attempt(() => this.#claim(storedName(queue), max, now, leaseMs))
-        if (claimed.length > 0) return claimed
-        const letters = yield* this.#stored(this.#letters.claim(queue, max, now, leaseMs))
-        if (letters.length > 0) return letters
-        yield* Effect.interruptible(this.#untilNews(queue, now))
-      }
+      const found = yield* this.#look(queue, max, leaseMs)
+      if (found.length > 0) return found
+      yield* Effect.interruptible(this.#untilNews(queue, yield* Clock.currentTimeMillis))
+      return yield* this.#look(queue, max, leaseMs)
+    })
+  }
+
+  #look(queue: string, max: number, leaseMs: number): Effect.Effect<ReadonlyArray<Delivery>, QueueFailure> {
+    return Effect.gen({ self: this }, function* () {
+      const now = yield* Clock.currentTimeMillis
+      const claimed = yield* this.#attempt(() => this.#claim(storedName(queue), max, now, leaseMs))
+      return claimed.length > 0 ? claimed : yield* this.#stored(this.#letters.claim(queue, max, now, leaseMs))
     })
   }
 

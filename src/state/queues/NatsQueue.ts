@@ -56,13 +56,7 @@ export class NatsQueue implements QueueBackend {
           this.#attempt(() => this.#consumer(queue, options)),
           (consumer) => new Fetches(consumer, arrivals, (error) => failureOf(this.location, error))
         ),
-        (fetches) =>
-          // What is on its way to nobody would wait for its lease to run out.
-          Effect.promise(async () => {
-            await fetches.ended
-            for (const { receipt } of arrivals.takeAll()) (receipt as JsMsg).nak()
-            await this.#nats.connection.flush().catch(() => {})
-          })
+        (fetches) => this.#stop(fetches, arrivals)
       ),
       (fetches): QueueSubscription => ({
         receive: (max) =>
@@ -76,6 +70,7 @@ export class NatsQueue implements QueueBackend {
             deliveries
           ),
         giveBack: (deliveries, { delayMs }) => this.#tell(deliveries, (message) => message.nak(delayMs)),
+        stop: this.#stop(fetches, arrivals),
         extend: (deliveries) => this.#tell(deliveries, (message) => message.working())
       })
     )
@@ -103,6 +98,15 @@ export class NatsQueue implements QueueBackend {
       const { state } = await this.#nats.manager.streams.info(streamOf(queue))
       const consumer = await this.#nats.manager.consumers.info(streamOf(queue), durable).catch(() => undefined)
       return { waiting: consumer?.num_pending ?? state.messages, held: consumer?.num_ack_pending ?? 0 }
+    })
+  }
+
+  /** What is on its way to nobody would wait for its lease to run out. */
+  #stop(fetches: Fetches, arrivals: Arrivals): Effect.Effect<void> {
+    return Effect.promise(async () => {
+      await fetches.ended
+      for (const { receipt } of arrivals.takeAll()) (receipt as JsMsg).nak()
+      await this.#nats.connection.flush().catch(() => {})
     })
   }
 

@@ -39,6 +39,8 @@ export interface QueueSubscription {
   /** @returns those that are gone now; the others were given to somebody else meanwhile, or will be given again */
   readonly acknowledge: (deliveries: ReadonlyArray<Delivery>) => Effect.Effect<ReadonlyArray<Delivery>, QueueFailure>
   readonly giveBack: (deliveries: ReadonlyArray<Delivery>, options: GiveBackOptions) => Effect.Effect<void, QueueFailure>
+  /** Has the queue send nothing more; what came meanwhile goes back. Before anything is given back, or it comes again at once. */
+  readonly stop: Effect.Effect<void>
   /** Begins the leases anew. */
   readonly extend: (deliveries: ReadonlyArray<Delivery>) => Effect.Effect<void, QueueFailure>
 }

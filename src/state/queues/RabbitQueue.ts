@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Options } from "amqplib"
+import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Options, Replies } from "amqplib"
 import type { ServerUrl } from "../ServerUrl.ts"
 import { Arrivals } from "./Arrivals.ts"
 import type { Delivery, NewMessage, QueueBackend, QueueDepth, QueueSubscription, SubscriptionOptions } from "./QueueBackend.ts"
@@ -66,6 +66,7 @@ export class RabbitQueue implements QueueBackend {
             delayMs > 0 ? Effect.sleep(delayMs) : Effect.void,
             this.#attempt(() => held.giveBack(deliveries))
           ),
+        stop: Effect.promise(() => held.stop()),
         extend: () => Effect.void
       })
     )
@@ -162,6 +163,7 @@ class HeldMessages {
   #current: Channel | undefined
   /** How many messages came in channels before this one, for names of those that have none. */
   #ordinal = 0
+  #consumer: Replies.Consume | undefined
   /** Rising tags of what is neither acknowledged nor given back. */
   readonly #unsettled = new Set<number>()
   #isClosed = false
@@ -190,7 +192,7 @@ class HeldMessages {
     this.#unsettled.clear()
     try {
       await channel.prefetch(this.#prefetch)
-      await channel.consume(this.#queue, (message) => {
+      this.#consumer = await channel.consume(this.#queue, (message) => {
         if (this.#current !== channel) return
         if (message === null) {
           // The server took the queue away.
@@ -244,6 +246,13 @@ class HeldMessages {
       last = tag
     }
     return last
+  }
+
+  async stop(): Promise<void> {
+    const channel = this.#current
+    if (channel === undefined || this.#consumer === undefined) return
+    await channel.cancel(this.#consumer.consumerTag).catch(() => {})
+    await this.giveBack(this.arrivals.takeAll()).catch(() => {})
   }
 
   /** With the channel, all that is in it goes back. */

@@ -68,6 +68,7 @@ export class RedisQueue implements QueueBackend {
           ),
         giveBack: (deliveries, { delayMs, isUnstarted }) =>
           Effect.asVoid(move(deliveries, nobody, Math.max(0, options.leaseMs - delayMs), isUnstarted ? 1 : 0)),
+        stop: Effect.void,
         extend: (deliveries) => Effect.asVoid(move(deliveries, consumer, 0, 0))
       }
     })
@@ -86,7 +87,9 @@ export class RedisQueue implements QueueBackend {
         if (isAbout(error, "NOGROUP")) return [0]
         throw error
       })
-      const held = Number((pending as ReadonlyArray<RedisReply>)[0])
+      const [count, , , owners] = pending as [RedisReply, unknown, unknown, ReadonlyArray<readonly [RedisReply, RedisReply]> | null]
+      const givenBack = owners?.find(([name]) => String(name) === nobody)?.[1] ?? 0
+      const held = Number(count) - Number(givenBack)
       return { waiting: Math.max(0, all - held), held }
     })
   }
