@@ -186,6 +186,26 @@ const works: ReadonlyArray<Work> = [
       )
   },
   {
+    name: "group-by, a key for each item, within its bound",
+    flow: (items) => items.groupBy((x) => x.id, { maxGroups: 1_000_000, maxItems: 1_000_000 }).map((groups) => (groups instanceof Map ? groups.size : Object.keys(groups).length)),
+    loop: (items) => {
+      const groups = new Map<number, Array<Item>>()
+      for (const raw of items) {
+        const x = shape(raw)
+        const group = groups.get(x.id)
+        if (group) group.push(x)
+        else groups.set(x.id, [x])
+      }
+      return groups.size
+    },
+    rxjs: (items) =>
+      items.pipe(
+        groupBy((x) => x.id),
+        mergeMap((group) => group.pipe(toArray())),
+        reduce((count) => count + 1, 0)
+      )
+  },
+  {
     name: "window, event time",
     flow: (items) => folded(items.window(1000, { timestampFn: (x: Item) => x.time } as never).map(({ items: inside }) => sumOf(inside))),
     loop: (items) => {
