@@ -69,6 +69,13 @@ describe("stream.http.bulk-post", () => {
     expect(server.requests.length).toBe(1)
   })
 
+  it("shows no secret that the peer gives back in its failure", async () => {
+    await using server = await serveHttp((request, response) => response.writeHead(403).end(`not for ${request.headers.authorization}`))
+    await using host = await hostFor([server], { secrets: { TOKEN: "canary-token" } })
+    const { failure } = await collect(host, post(server.url, ':data-stream [1] :headers {"Authorization" "{{secret:TOKEN}}"}'))
+    expect(failure.cause.cause?.data ?? failure.cause.data).toMatchObject({ body: "not for {{secret:TOKEN}}" })
+  })
+
   it("sends only those items again that failed for now, and gives up on those that failed for good", async () => {
     const bodies: Array<Array<number>> = []
     await using server = await serveHttp(async (request, response, ordinal) => {

@@ -196,6 +196,11 @@ describe("stream.http.get", () => {
     for (let cause = failure; cause !== undefined; cause = cause.cause) {
       expect(`${cause.message} ${cause.stack} ${JSON.stringify(cause)} ${JSON.stringify(cause.data)}`).not.toContain("s3cr3t")
     }
+    for (const path of ["{{secret:TOKEN}}/refused", "{{secret:TOKEN}}"]) {
+      const gone = await collect(host, read(`http://127.0.0.1:1/${path}`, ":max-attempts 1"))
+      expect(gone.failure.message).toContain("{{secret:TOKEN}}")
+      expect(gone.failure.message).not.toContain("s3cr3t")
+    }
     expect(JSON.stringify(host.inspect())).not.toContain("s3cr3t")
     expect((await collect(host, read(server.url, ':headers {"A" "{{secret:OTHER}}"}'))).failure.message).toContain('no secret "OTHER"')
   })

@@ -174,7 +174,7 @@ describe("stream.ws.connect", () => {
 /** Shakes hands as a server does, and then speaks its bytes. */
 const rawServer = async (accept: (key: string) => string, frames: Buffer) => {
   const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket)
     socket.on("error", () => {})
     socket.once("data", (data) => {
@@ -182,7 +182,8 @@ const rawServer = async (accept: (key: string) => string, frames: Buffer) => {
       socket.write(
         `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept(key)}\r\n\r\n`
       )
-      socket.write(frames)
+      // Not in one piece with the handshake: the connection is open then.
+      setTimeout(() => socket.write(frames), 30)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
