@@ -68,6 +68,14 @@ describe("the examples", () => {
     expect(printed).toEqual(promised(source, ";;"))
   })
 
+  it("08 prints what its head says", async () => {
+    const source = readFileSync("examples/08-queue/queue.rtfs", "utf8")
+    const printed: Array<string> = []
+    await using host = await StreamHost.start({ policy: { queue: ["*"] }, print: (line) => printed.push(line) })
+    await host.run(source)
+    expect(printed).toEqual(promised(source, ";;"))
+  })
+
   it("04 prints what its head says, over two kills", () => {
     const path = "examples/04-survives-anything/survive.ts"
     const { status, stderr, stdout } = spawnSync(process.execPath, [path], { encoding: "utf8" })

@@ -128,6 +128,24 @@ describe("the specification's calls", () => {
     expect(calls).toEqual([["println", "Connected"], ["handle-realtime-data", "hello"], ["cleanup-resources"]])
   })
 
+  it("take batches from a queue, acknowledge them, and fill another", async () => {
+    const block = partWith(":stream.queue.consume").replace(":batch-size 10", ":batch-size 10 :wait 0")
+    const seed = `(call :stream.await (call :stream.queue.produce "input-queue" {:data-stream processed-data}))`
+    const { calls, error } = await run(`${seed}\n${block}\n${partWith(":stream.queue.produce")}`, {
+      "processed-data": Array.from({ length: 25 }, (_, n) => n),
+      "process-message-batch": nothing,
+      "acknowledge-processed": nothing,
+      "update-progress": nothing
+    })
+    expect(error).toBe(undefined)
+    const batches = calls.filter(([name]) => name === "process-message-batch").map(([, messages]) => messages as ReadonlyArray<{ readonly id: string; readonly body: number }>)
+    expect(batches.map((batch) => batch.length)).toEqual([10, 10, 5])
+    expect(batches.flat().map(({ body }) => body)).toEqual(Array.from({ length: 25 }, (_, n) => n))
+    const acknowledged = calls.filter(([name]) => name === "acknowledge-processed").flatMap(([, ids]) => ids as ReadonlyArray<string>)
+    expect(acknowledged).toEqual(batches.flat().map(({ id }) => id))
+    expect(calls.filter(([name]) => name === "update-progress")).toEqual([["update-progress", 25]])
+  })
+
   it("post in batches, and hand over what nobody takes", async () => {
     await using server = await serveHttp(async (request, response) => response.writeHead((await bodyOf(request)).startsWith("[100,") ? 422 : 200).end("seen"))
     const items = Array.from({ length: 250 }, (_, index) => index)
