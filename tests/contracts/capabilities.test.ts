@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { StreamHost } from "rtfs-streams"
 import { builtins, specsOf, type StreamCapability } from "../../src/capabilities/index.ts"
@@ -12,16 +13,22 @@ let host: StreamHost
 beforeAll(async () => {
   for (const folder of ["data", "out"]) mkdirSync(join(root, folder))
   writeFileSync(join(root, "data/orders.ndjson"), '{"id":1}\n{"id":2}\n')
-  host = await StreamHost.start({ policy: { all: true, fsRoot: root }, print: () => {}, log: () => {} })
+  const file = join(root, "data/orders.db")
+  const database = new DatabaseSync(file)
+  database.exec("CREATE TABLE orders (id INTEGER, total INTEGER)")
+  database.close()
+  host = await StreamHost.start({ policy: { all: true, fsRoot: root }, connections: { "db-conn": `sqlite:${file}` }, print: () => {}, log: () => {} })
 })
 afterAll(async () => {
   await host.stop({ timeout: 1000 })
   rmSync(root, { recursive: true })
 })
 
+const textSubjects: Readonly<Record<string, string>> = { path: '"/data/orders.ndjson"', table: '"orders"', query: '"SELECT 1"', queue: '"orders"' }
+
 /** What stands before the options in a call: nothing, a stream, or a value of the right sort. */
 const subjectOf = ({ streams, subject }: StreamCapability): string => {
-  if (subject.is === "value") return subject.name === "path" ? '"/data/orders.ndjson"' : "[1 2 3]"
+  if (subject.is === "value") return textSubjects[subject.name] ?? "[1 2 3]"
   return subject.is === "stream" && streams.length === 0 ? "[1 2 3]" : ""
 }
 
@@ -44,7 +51,7 @@ describe.each(builtins.map((capability) => [capability.id, capability] as const)
 
   it("names each required option that is missing", async () => {
     const missing = Object.entries(specsOf(capability)).filter(
-      ([name, { required }]) => required && !(capability.subject.is === "value" && capability.subject.name === name)
+      ([name, { required }]) => required && !capability.streams.includes(name) && !(capability.subject.is === "value" && capability.subject.name === name)
     )
     if (missing.length === 0) return
     const call = host.eval(`(call :${id} ${subjectOf(capability)} {${streamOptions(capability)}})`)

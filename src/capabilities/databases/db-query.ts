@@ -34,7 +34,7 @@ export const dbQuery = defineCapability({
   delivery:
     "Under checkpointing a query with `:order-key` goes on behind the last row of the checkpoint. One without can't go on, and a resumed stream fails and says so.",
   backpressure: "At most `:fetch-size` rows are read ahead; a slow stream leaves the cursor open and the transaction with it.",
-  example: `(call :stream.db.query "SELECT * FROM orders WHERE total > $1" {:connection :db-conn :params [100] :order-key "id"})`,
+  example: `(call :stream.db.query "SELECT * FROM orders WHERE total > 100" {:connection :db-conn :order-key "id"})`,
   notes: [
     "The query runs in a read-only transaction that sees one state of the database (repeatable read), from its first row to its last. A long read of PostgreSQL keeps it from cleaning up behind itself.",
     "A row is a map of its columns. Whole numbers are exact, as big integers where need be; `numeric` and `decimal` are text, and so are days and times without a zone; a time with a zone is a date, bytes are bytes, JSON is what it says. Two columns of one name are refused.",

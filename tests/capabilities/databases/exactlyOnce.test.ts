@@ -114,6 +114,9 @@ for (const backend of await backends(folder)) {
               await handOver(sink)
               live = sink.position()
             }
+            // As the actor does between any two steps: what is due is handed over.
+            await handOver(sink)
+            live = sink.position()
             if (!crashes.has(made++)) continue
             await close()
             if (how === "process") {
