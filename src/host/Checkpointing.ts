@@ -180,6 +180,7 @@ export class Checkpointing {
       this.rounds.ended(name, this.#encode(name, actor.snapshot()))
     } catch (error) {
       this.#log(`The stream ${this.settings.streamId} can't be checkpointed any more: ${String((error as Error).message)}`)
+      this.rounds.lost(name, error)
     }
   }
 
@@ -196,6 +197,7 @@ export class Checkpointing {
         return this.#tell(`was given up after ${this.settings.timeoutMs} ms: ${outcome.missing.join(", ")} did not answer`, outcome.id)
       case "failed":
         if (outcome.error instanceof StreamFenced) return Effect.fail(outcome.error)
+        if (this.rounds.isStuck) return Effect.fail(this.#stuck(outcome.error))
         return this.#tell(`failed: ${outcome.error instanceof Error ? outcome.error.message : String(outcome.error)}`, outcome.id)
     }
   }
@@ -227,6 +229,14 @@ export class Checkpointing {
 
   #commit(id: number, bytes: Uint8Array): Effect.Effect<void, unknown> {
     return this.#owned.commit({ id, time: this.#clock.currentTimeMillisUnsafe(), bytes })
+  }
+
+  #stuck(error: unknown): CheckpointRefused {
+    return new CheckpointRefused(
+      this.settings.streamId,
+      `can't be taken any more, and without it the output is never final: ${error instanceof Error ? error.message : String(error)}`,
+      "Keep only values in states, or leave :stream.with-checkpointing out. The last one stands."
+    )
   }
 
   #tell(what: string, id: number): Effect.Effect<void> {

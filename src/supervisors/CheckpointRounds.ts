@@ -55,6 +55,8 @@ export class CheckpointRounds {
   readonly #turn = Semaphore.makeUnsafe(1)
   /** The last snapshots of actors that will not answer any more. */
   readonly #final = new Map<string, Uint8Array>()
+  /** Why there is none of actors that will not answer any more either. */
+  readonly #lost = new Map<string, unknown>()
   readonly #taken = new Map<string, number>()
   readonly #sealed: Array<{ readonly actor: string; readonly isStored: Deferred.Deferred<void> }> = []
   #answers = new Map<string, Uint8Array>()
@@ -90,6 +92,13 @@ export class CheckpointRounds {
   /** An actor has ended normally, with this as its last state. */
   ended(actor: string, snapshot: Uint8Array): void {
     this.#final.set(actor, snapshot)
+    this.#look()
+  }
+
+  /** An actor has ended normally, but its last state can't be told: no round can be complete any more. */
+  lost(actor: string, error: unknown): void {
+    this.#lost.set(actor, error)
+    if (this.#answered !== undefined && !this.#answers.has(actor)) Deferred.doneUnsafe(this.#answered, Exit.fail(error))
     this.#look()
   }
 
@@ -160,6 +169,8 @@ export class CheckpointRounds {
     this.#answered = answered
     this.#itemsAtLast = this.#itemsTaken
     this.#isAsked = false
+    const [lost] = this.#lost.values()
+    if (lost !== undefined) return this.#fail(id, lost)
     this.#look()
     this.#options.startBarrier(id, isLast)
     const { timeout = Duration.minutes(10) } = this.#options
@@ -232,7 +243,12 @@ export class CheckpointRounds {
 
   /** Nothing but sinks that wait for a checkpoint is left. */
   get #isEnding(): boolean {
-    return this.#sealed.length > 0 && this.#options.actors.every((actor) => this.#final.has(actor))
+    return this.#sealed.length > 0 && this.#options.actors.every((actor) => this.#final.has(actor) || this.#lost.has(actor))
+  }
+
+  /** Nothing but sinks that wait for a checkpoint is left, and there can be none. */
+  get isStuck(): boolean {
+    return this.#isEnding && this.#lost.size > 0
   }
 
   get #hasNothingNew(): boolean {

@@ -184,6 +184,25 @@ describe("the rounds of checkpoints", () => {
       })
     ))
 
+  it("fail at once when an actor has ended whose last state can't be told, and say so to sinks that wait", () =>
+    virtual(
+      Effect.gen(function* () {
+        const rounds = new ScriptedRounds(actors)
+        yield* rounds.begin
+        yield* settle
+        const error = new Error("a function")
+        rounds.rounds.lost("middle", error)
+        yield* settle
+        expect(rounds.outcomes).toEqual([{ type: "failed", id: 1, error }])
+        rounds.ended("source")
+        expect(rounds.rounds.isStuck).toBe(false)
+        const isReleased = yield* rounds.sealed("sink")
+        yield* rounds.begin
+        yield* settle
+        expect([rounds.outcomes[1], rounds.rounds.isStuck, isReleased()]).toEqual([{ type: "failed", id: 2, error }, true, false])
+      })
+    ))
+
   it("CP-6: a store that fails advances nothing and releases nobody", () =>
     virtual(
       Effect.gen(function* () {
