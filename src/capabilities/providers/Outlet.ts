@@ -63,6 +63,11 @@ export class Outlet {
     return this.#window.size
   }
 
+  /** The kept item of a number from `first` to `last`. */
+  kept(number: number): unknown {
+    return this.#window.get(number)
+  }
+
   get hasEnded(): boolean {
     return this.#outcome !== undefined
   }
