@@ -71,6 +71,21 @@ export const commands = {
     flags: ["host", "port", "token-file", "json"],
     load: async () => (await import("./commands/inspect.ts")).inspect
   },
+  mcp: {
+    summary: "lets an agent start, read and steer streams: an MCP server on standard input and output, or with --http on a port",
+    flags: [
+      ...environment.filter((name) => name !== "timeout"),
+      "data-dir",
+      "store",
+      "bounded",
+      "http",
+      "host",
+      "port",
+      "token-file",
+      "allow-host"
+    ],
+    load: async () => (await import("./commands/mcp.ts")).mcp
+  },
   eval: {
     summary: "prints the value of an expression",
     operand: { name: "EXPR", required: true, summary: "the expression, such as '(+ 1 2)'; - reads it from standard input" },

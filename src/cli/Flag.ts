@@ -91,6 +91,7 @@ export const flags = {
     ["permanent", "transient", "temporary"],
     "starts a program again whenever it ends (the default), after a failure, or never"
   ),
+  http: onOff("listens on --host and --port, at /mcp, in place of standard input and output"),
   once: onOff("prints one picture and ends"),
   json: onOff("prints the result as JSON on standard output, and everything else on standard error"),
   report: text("FILE", "writes what was accepted, processed, left and dead-lettered, however the run ends"),

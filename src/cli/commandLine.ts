@@ -31,7 +31,7 @@ const dispatch = async (argv: ReadonlyArray<string>, output: Output, errors: Err
         await output.line(asked.command === undefined ? overview() : helpOf(asked.command))
         return exitStatus.done
       case "version":
-        await output.line(await packageVersion())
+        await output.line(await (await import("./packageVersion.ts")).packageVersion())
         return exitStatus.done
       case "command": {
         const command = await commands[asked.command].load()
@@ -42,11 +42,6 @@ const dispatch = async (argv: ReadonlyArray<string>, output: Output, errors: Err
     await output.problem(renderError(error, errors))
     return exitStatusOf(error)
   }
-}
-
-const packageVersion = async (): Promise<string> => {
-  const { readFile } = await import("node:fs/promises")
-  return (JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version
 }
 
 /**

@@ -1,4 +1,5 @@
 export { ServiceFailure, TokenRefused } from "./errors.ts"
+export { type McpHttpOptions, type McpOptions, type RunningMcp, serveMcpHttp, serveMcpStdio } from "./mcp/serveMcp.ts"
 export type { Reloaded } from "./ServicePrograms.ts"
 export { ServiceClient } from "./ServiceClient.ts"
 export type { ActorStatus, ServiceStatus, StreamStatus } from "./ServiceStatus.ts"

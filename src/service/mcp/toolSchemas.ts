@@ -1,0 +1,77 @@
+// What the tools take, as JSON Schema. The texts are what a model reads to decide, so they say what happens, in few words.
+
+const text = (description: string, maxLength = 256) => ({ type: "string", minLength: 1, maxLength, description }) as const
+const whole = (description: string, minimum: number, maximum: number, byDefault: number) =>
+  ({ type: "integer", minimum, maximum, default: byDefault, description: `${description} (${byDefault})` }) as const
+
+const streamId = text("as stream_start or stream_list gave it")
+const cursor = text("next_cursor of the page before; left out, from the beginning")
+
+const object = <Properties extends object>(properties: Properties, required: ReadonlyArray<keyof Properties & string> = []) => ({
+  type: "object" as const,
+  properties,
+  required: [...required],
+  additionalProperties: false
+})
+
+export const toolSchemas = {
+  stream_sources: object({ query: text("words that the id or the summary has"), cursor, limit: whole("how many at most", 1, 50, 20) }),
+  stream_start: object({
+    rtfs: text("a program in RTFS; the items of its last value, a stream, are its output", 100_000),
+    endpoint: text("in place of rtfs: the id of a source of stream_sources, or an MCP endpoint such as tool:NAME", 4096),
+    config: { type: "object", description: "with endpoint: its arguments and options by name, keywords as text" },
+    processor: text("with an MCP endpoint: RTFS text, (fn [state chunk metadata] {:state … :action :continue :output …})", 100_000),
+    initial_state: { description: "with an MCP endpoint: the first state of the processor" },
+    queue_capacity: whole("items of output that may wait to be read", 1, 10_000, 1000),
+    overflow: {
+      type: "string",
+      enum: ["wait", "drop-oldest"],
+      default: "wait",
+      description: "when those are not read: the stream waits (wait), or the oldest go (drop-oldest)"
+    },
+    ttl_s: whole("seconds after which a stream is cancelled that no call asks about", 1, 86_400, 3600),
+    idempotency_key: text("a second call with this key gives the stream of the first")
+  }),
+  stream_list: object({
+    state: {
+      type: "string",
+      enum: ["created", "running", "paused", "draining", "completed", "stopped", "cancelled", "failed"],
+      description: "only those"
+    },
+    cursor
+  }),
+  stream_inspect: object(
+    {
+      stream_id: streamId,
+      include_queue: { type: "boolean", default: false, description: "the actors too, with what waits in front of each" }
+    },
+    ["stream_id"]
+  ),
+  stream_read: object(
+    {
+      stream_id: streamId,
+      cursor: text("next_cursor of the page before; left out, from the oldest item that is kept"),
+      tail: { type: "integer", minimum: 1, maximum: 100, description: "in place of cursor: the newest so many" },
+      max_items: whole("how many items at most", 1, 100, 20),
+      max_chars: whole("how many characters of items at most; a longer item is cut", 100, 16_000, 8000),
+      wait_ms: whole("how long to wait for an item where there is none", 0, 20_000, 0)
+    },
+    ["stream_id"]
+  ),
+  stream_pause: object({ stream_id: streamId }, ["stream_id"]),
+  stream_resume: object({ stream_id: streamId }, ["stream_id"]),
+  stream_stop: object(
+    {
+      stream_id: streamId,
+      mode: {
+        type: "string",
+        enum: ["drain", "cancel"],
+        default: "drain",
+        description: "drain works off what was read already, cancel ends at once"
+      }
+    },
+    ["stream_id"]
+  )
+}
+
+export type ToolName = keyof typeof toolSchemas
