@@ -176,6 +176,12 @@ const statusOf = (error: unknown): number | undefined => {
 export const disconnected = (problem: string): McpFailure =>
   new McpFailure({ stream: "from its server", reason: "disconnected", problem, fix: "Start it again, or give :reissue true where calling the tool twice does no harm.", isTemporary: true })
 
+/** Servers answer with whole pages. */
+export const excerpt = (text: string): string => {
+  const plain = text.replaceAll(/<[^<>]{0,200}>/g, " ").replaceAll(/\s+/g, " ").trim()
+  return plain.length > 200 ? `${plain.slice(0, 200)}…` : plain
+}
+
 const ours = new Set(["McpFailure", "NetworkFailure", "PermissionDenied"])
 
 /** What the client threw, in the words of the project. */
@@ -183,7 +189,7 @@ const asFailure = ({ server, signal }: ConnectOptions, error: unknown): unknown 
   if (signal.aborted) return error
   for (let inner: unknown = error; inner instanceof Error; inner = inner.cause) if (ours.has(inner.name)) return inner
   const status = statusOf(error)
-  const problem = server.network.conceal(error instanceof Error ? error.message : String(error))
+  const problem = excerpt(server.network.conceal(error instanceof Error ? error.message : String(error)))
   return new McpFailure({
     stream: `of the server ${server.name}`,
     reason: "server",

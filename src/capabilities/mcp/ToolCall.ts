@@ -2,7 +2,7 @@ import { keyword } from "../../serialization/index.ts"
 import { progressChunk, resultChunk } from "./Chunk.ts"
 import { McpFailure } from "./errors.ts"
 import type { McpServer } from "./McpAccess.ts"
-import { connect, disconnected, type McpConnection, noTimeoutMs, streamEnded } from "./McpConnection.ts"
+import { connect, disconnected, excerpt, type McpConnection, noTimeoutMs, streamEnded } from "./McpConnection.ts"
 import type { ChunkReceiver, StreamTransport } from "./StreamTransport.ts"
 import type { Perform } from "./waiting.ts"
 
@@ -68,7 +68,9 @@ export class ToolCall implements StreamTransport {
       // The last reports are being dispatched.
       await new Promise((resolve) => setImmediate(resolve))
       await receiver.room()
-      receiver.offer(resultChunk(result))
+      const chunk = resultChunk(result)
+      receiver.offer(chunk)
+      if (result.isError === true) throw this.#reported(chunk.value)
     } catch (error) {
       if (!signal.aborted) throw this.#failureOf(error)
     } finally {
@@ -92,12 +94,24 @@ export class ToolCall implements StreamTransport {
     })
   }
 
+  /** The chunk has told the processor, which may have ended the stream in its own way by now. */
+  #reported(value: unknown): McpFailure {
+    const { server, tool } = this.#options
+    const said = typeof value === "string" ? value : JSON.stringify(value)
+    return new McpFailure({
+      stream: `of ${server.name}/tool:${tool}`,
+      reason: "tool",
+      problem: `the tool reported an error: ${excerpt(server.network.conceal(said))}`,
+      fix: "Check its arguments in :config; a processor that expects this ends the stream at the chunk of the kind :error."
+    })
+  }
+
   #failureOf(error: unknown): unknown {
     const { server, tool } = this.#options
     if (error instanceof Error && "_tag" in error) return error
     const { code } = error as { readonly code?: unknown }
     if (code === streamEnded) return disconnected("the answer of its tool broke off")
-    const message = server.network.conceal(error instanceof Error ? error.message : String(error))
+    const message = excerpt(server.network.conceal(error instanceof Error ? error.message : String(error)))
     const isAsking = /input.?required/i.test(`${String(code)} ${message}`)
     return new McpFailure({
       stream: `of ${server.name}/tool:${tool}`,

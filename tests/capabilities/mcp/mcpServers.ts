@@ -60,8 +60,11 @@ export const serveEverything = async (transport: "streamableHttp" | "sse"): Prom
   const port = await freePort()
   const child = spawn(process.execPath, [everything, transport], { env: { PATH: process.env["PATH"], PORT: String(port) }, stdio: ["ignore", "ignore", "pipe"] })
   const closed = once(child, "close")
-  for await (const line of child.stderr.setEncoding("utf8")) if (String(line).includes(`port ${port}`)) break
-  child.stderr.resume()
+  await new Promise<void>((resolve) => {
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      if (text.includes(`port ${port}`)) resolve()
+    })
+  })
   return {
     url: `http://127.0.0.1:${port}/${transport === "sse" ? "sse" : "mcp"}`,
     [Symbol.asyncDispose]: async () => {

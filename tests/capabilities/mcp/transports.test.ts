@@ -63,9 +63,13 @@ describe("mcp.stream.start with a tool", () => {
   it("ends with the error that a tool reports, behind its chunk", async () => {
     await using server = await serveWeather()
     await using host = await hostWith({ mcpServers: { weather: { url: server.url } } })
-    const value = (await host.eval(counting("{}", '"tool:weather.broken"'))) as any
-    expect(value.seen).toEqual([{ kind: expect.objectContaining({ name: "error" }), chunk: "no such city" }])
-    await expect(host.eval(counting("{:count \"many\"}"))).rejects.toThrow("weather/tool:weather.count")
+    const value = (await host.eval(`
+      (def h (mcp-stream "tool:weather.broken" {} (fn [s c m] {:state [(:kind m) c]}) nil))
+      {:error (try (call :stream.await h) (catch e (:message e))) :state (:current-state (call :mcp.stream.inspect h))}`)) as any
+    expect(value.state).toEqual([expect.objectContaining({ name: "error" }), "no such city"])
+    expect(value.error).toContain("the tool reported an error: no such city")
+    expect(await host.eval(`(call :stream.await (mcp-stream "tool:weather.broken" {} (fn [s c m] {:state c :action :complete}) nil))`)).toBe("no such city")
+    await expect(host.eval(counting("{:count \"many\"}"))).rejects.toThrow("data/count must be integer")
     await expect(host.eval(counting("{}", '"tool:weather.nothing"'))).rejects.toThrow("Check the name of the tool")
   })
 
@@ -137,7 +141,7 @@ describe("mcp.stream.start with a resource", () => {
 
 describe("the reference server", () => {
   const longRunning = `
-    (defn note [state chunk metadata] {:state (conj state (or (:progress chunk) chunk))})
+    (defn note [state chunk metadata] {:state (conj state (if (map? chunk) (:progress chunk) chunk))})
     (def h (mcp-stream "tool:trigger-long-running-operation" {:duration 0.05 :steps 5} note []))
     {:state (call :stream.await h) :resolved (:resolved (call :mcp.stream.inspect h))}`
   const expected = [1, 2, 3, 4, 5, "Long running operation completed. Duration: 0.05 seconds, Steps: 5."]
