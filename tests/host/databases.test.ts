@@ -2,6 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as Effect from "effect/Effect"
+import type { AsyncSourceSpec, OpenContext } from "../../src/actors/index.ts"
+import { Marketplace, openDatabase, parseDatabaseUrl, type StreamCapability } from "../../src/capabilities/index.ts"
 import { StreamHost } from "../../src/host/index.ts"
 import { backends } from "./databaseBackends.ts"
 
@@ -23,7 +26,7 @@ for (const backend of await backends(folder)) {
           connections: { "db-conn": backend.url },
           policy: { db: [backend.grant] },
           dataDir: join(folder, `${backend.name}-data`),
-          bindings: { "next-row": () => ({ id: ++ids }) },
+          bindings: { "next-row": () => ({ id: ++ids }), never: () => new Promise(() => {}) },
           log: (line) => logged.push(line)
         })
       })
@@ -144,6 +147,68 @@ for (const backend of await backends(folder)) {
         if (handle instanceof Error) throw handle
         await until(async () => ((await rows("SELECT count(*) AS n FROM slow")) as Array<{ n: number }>)[0]!.n > 0)
         await handle.cancel()
+      })
+
+      it("goes on behind the key of its position, and refuses to without an order", async () => {
+        await table("resumed", "id INT PRIMARY KEY")
+        await host.run(`(call :stream.db.bulk-insert "resumed" {:data-stream (stream.map (range 0 10) (fn [i] {:id i}))})`)
+        const open = (orderKey: string | undefined, position: unknown) => {
+          const options = { query: "SELECT id FROM resumed;", "fetch-size": 4, timeout: 1000, "order-key": orderKey }
+          const spec = (new Marketplace().get("stream.db.query") as StreamCapability).node(options, { single: false })[0] as AsyncSourceSpec
+          const services = { databases: { find: () => Effect.succeed(openDatabase(parseDatabaseUrl(backend.url)!)) } }
+          return spec.open({ address: "/test", services, position } as unknown as OpenContext)
+        }
+        const read = Effect.scoped(
+          Effect.gen(function* () {
+            const source = yield* open("id", { rows: 5, after: 4 })
+            const batch = yield* source.read
+            const next = yield* source.read
+            return { batch, next, position: source.position() }
+          })
+        )
+        expect(await Effect.runPromise(read)).toEqual({
+          batch: { items: [{ id: 5 }, { id: 6 }, { id: 7 }, { id: 8 }] },
+          next: { items: [{ id: 9 }] },
+          position: { rows: 10, after: 9 }
+        })
+        await expect(Effect.runPromise(Effect.scoped(open(undefined, { rows: 5, after: null })))).rejects.toThrow(/:order-key/)
+        await expect(rows("SELECT 1 AS id FROM resumed")).resolves.toHaveLength(10)
+        const twice = run(`(call :stream.db.query "SELECT 1 AS id FROM resumed" {:order-key "id" :on-row (fn [row] nil)})`)
+        await expect(twice).rejects.toThrow(/twice/)
+      })
+
+      it.skipIf(backend.name !== "PostgreSQL")(
+        "closes its cursor, also one that the server works on, when it is cancelled",
+        async () => {
+          await table("many", "id INT PRIMARY KEY")
+          await host.run(`(call :stream.db.bulk-insert "many" {:data-stream (stream.map (range 0 20000) (fn [i] {:id i}))})`)
+          const busy = async () => {
+            const [found] = await backend.run(
+              "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'rtfs-streams' AND state <> 'idle'"
+            )
+            return found!["n"] as number
+          }
+          for (const sql of ["SELECT id FROM many", "SELECT pg_sleep(600) AS id"]) {
+            const handle = await host.spawn(
+              `(call :stream.db.query "${sql}" {:fetch-size 10 :timeout 600000 :on-row (fn [row] (never))})`,
+              { name: "cancelled", restart: "temporary" }
+            )
+            handle.result.catch(() => {})
+            await until(async () => (await busy()) > 0)
+            await handle.cancel()
+            await until(async () => (await busy()) === 0)
+          }
+        },
+        20_000
+      )
+
+      it.skipIf(backend.name !== "SQLite")("shows what it waits for while somebody else holds the database", async () => {
+        await table("held", "id INT PRIMARY KEY")
+        await backend.run("BEGIN IMMEDIATE")
+        const running = host.run(`(call :stream.await (call :stream.db.bulk-insert "held" {:data-stream [{:id 1}]}))`)
+        await until(async () => JSON.stringify(host.inspect()).includes("is held by somebody else"))
+        await backend.run("COMMIT")
+        expect((await running).value).toEqual({ table: "held", rows: 1 })
       })
 
       it("reads no further ahead than two portions", async () => {
