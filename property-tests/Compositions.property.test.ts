@@ -6,7 +6,7 @@ import { flowOf, type GraphPlan, modelOf, through } from "./models/GraphModel.ts
 import { type Item, type Lanes, lanesOf, withoutEmpty } from "./models/GraphStep.ts"
 import { boundsOf, expectWithin, worldOf } from "./models/GraphRuns.ts"
 
-const numRuns = Number(process.env["FC_RUNS"] ?? 150)
+const numRuns = Number(process.env["FC_RUNS"] ?? 80)
 
 const expected = ({ body, branches }: GraphPlan): ReadonlyArray<Lanes> => {
   const given = modelOf(body)
@@ -67,8 +67,13 @@ describe("any graph of any operators", () => {
           const wanted = expected(plan).map(withoutEmpty)
           for (const way of ways) expect((await run(plan, way)).map(withoutEmpty)).toEqual(wanted)
         }),
-        { numRuns, interruptAfterTimeLimit: 60_000 * Math.max(1, numRuns / 150), markInterruptAsFailure: true }
+        { numRuns, interruptAfterTimeLimit: 60_000 * Math.max(1, numRuns / 80), markInterruptAsFailure: true }
       ),
-    120_000 * Math.max(1, numRuns / 150)
+    120_000 * Math.max(1, numRuns / 80)
   )
+
+  it("is looked at while something waits, often enough for that to say something", () => {
+    expect(looked.times).toBeGreaterThan(numRuns)
+    expect(looked.waiting).toBeGreaterThan(numRuns)
+  })
 })
