@@ -355,7 +355,7 @@ export class Pipeline extends StreamHandle {
       for (const observer of observersIn(this.plan.graph, "on-complete")) await this.#life.unlessCancelled(observe(observer, value))
       if (this.#checkpointing !== undefined) {
         await this.#runtime.promise(this.#checkpointing.finish(value))
-        if (this.status === "draining") {
+        if (this.status === "draining" && this.streamId !== undefined) {
           this.#runtime.log(`The stream ${this.streamId} was drained, and that was its end: a later run under this id gives the same result and reads nothing.`)
         }
       }
