@@ -71,6 +71,11 @@ export const commands = {
     flags: ["host", "port", "token-file", "json"],
     load: async () => (await import("./commands/inspect.ts")).inspect
   },
+  top: {
+    summary: "shows what a service is doing, live: state, rate, queue, blocked share, restarts",
+    flags: ["host", "port", "token-file", "once"],
+    load: async () => (await import("./commands/top.ts")).top
+  },
   mcp: {
     summary: "lets an agent start, read and steer streams: an MCP server on standard input and output, or with --http on a port",
     flags: [

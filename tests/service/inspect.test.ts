@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { ratesBetween, serviceTree } from "../../src/cli/serviceTree.ts"
+import { mostScrolled, topFrame } from "../../src/cli/topFrame.ts"
 import type { ServiceStatus } from "../../src/service/index.ts"
 import { rtfsStreams } from "../cli/command.ts"
 import { ServiceProcess, ticking, until } from "./ServiceProcess.ts"
@@ -80,5 +81,36 @@ describe("the tree of a service", () => {
     const lines = serviceTree(status(1, 1, { id: "\u001b[2Jx", error: "a\nb\u001b]0;title\u0007" })).join("|")
     expect(lines).toContain("?[2Jx")
     expect(lines).not.toMatch(/[\n\u001b\u0007]/)
+  })
+})
+
+describe("top", () => {
+  it("prints one picture with rates under --once, and wants a terminal otherwise", async () => {
+    const flags = ["--port", String(service.port), "--token-file", service.tokenFile]
+    const { stdout } = await rtfsStreams(["top", "--once", ...flags])
+    expect(stdout).toMatch(/\n {4}for-each +running +\S+ +[\d.]+\/s/)
+    expect(await rtfsStreams(["top", ...flags])).toMatchObject({ status: 64, stderr: expect.stringContaining("--once") })
+  })
+
+  it("fills any screen exactly, and scrolls what does not fit", () => {
+    const many = {
+      ...status(1, 1),
+      streams: Array.from({ length: 50 }, (_, index) => status(1, index, { id: `stream-${index}` }).streams[0]!)
+    }
+    const view = { url: "http://x", status: many, rates: new Map(), problem: undefined, scrolled: 0 }
+    for (const size of [
+      { columns: 80, rows: 24 },
+      { columns: 20, rows: 5 },
+      { columns: 1, rows: 1 },
+      { columns: 200, rows: 80 }
+    ]) {
+      const frame = topFrame(view, size)
+      expect(frame.length).toBe(size.rows)
+      // oxlint-disable-next-line no-control-regex
+      for (const line of frame) expect([...line.replaceAll(/\u001b\[\d*m/g, "")].length).toBeLessThanOrEqual(size.columns)
+    }
+    const last = topFrame({ ...view, scrolled: mostScrolled(many, 24) }, { columns: 80, rows: 24 })
+    expect(last[22]).toContain("stream-49")
+    expect(last[23]).toContain("of 50")
   })
 })
