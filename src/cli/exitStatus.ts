@@ -47,6 +47,7 @@ export const statusByTag: Readonly<Record<string, ExitStatus>> = {
 
   CircuitOpen: exitStatus.unavailable,
   DatabaseFailure: exitStatus.unavailable,
+  McpFailure: exitStatus.unavailable,
   NetworkFailure: exitStatus.unavailable,
   ServiceFailure: exitStatus.unavailable,
   BoundExceeded: exitStatus.limit,

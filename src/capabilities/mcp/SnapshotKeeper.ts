@@ -1,4 +1,3 @@
-import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { decodeValue, encodeValue } from "../../serialization/index.ts"
@@ -124,4 +123,3 @@ export const keptSnapshot = async (store: StateStore, id: string, perform: Perfo
 const prefix = "mcp/"
 const storedUnder = (id: string): string => `${prefix}${id}`
 
-export type OpenStore = Effect.Effect<StateStore, unknown>

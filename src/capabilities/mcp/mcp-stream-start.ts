@@ -22,7 +22,8 @@ export const mcpStreamStart: ControlCapability = defineControl({
     "After each chunk its state, status and cursor are kept in the host's store, before the output goes on: `:mcp.stream.resume` goes on from there. Outputs that were on their way when the process was killed are not given again.",
     "In a service, a processor that fails is tried with the same chunk again, as often as the supervisor restarts it; the connection stays open meanwhile. See [MCP streams](../mcp.md)."
   ],
-  example: '(:id (call :stream.status (call :mcp.stream.start {:endpoint "tool:watch" :processor (fn [state chunk metadata] {:state chunk :action :complete})})))',
+  example:
+    '(let [feed (call :mcp.stream.start {:endpoint {:sse "http://127.0.0.1:2025/weather"} :processor (fn [seen chunk metadata] {:state (conj seen chunk)}) :initial-state []})] (call :mcp.stream.stop {:stream-id feed}))',
   perform: async ([map], context) => {
     const options = decodeControlOptions(mcpStreamStart, withDashes(map)) as unknown as StartSettings
     const problem = options["output-schema"] === undefined ? undefined : problemOfSchema("output-schema", options["output-schema"])
