@@ -10,12 +10,14 @@ import {
   groupStep,
   mapStep,
   passingSteps,
+  sessionStep,
   slidingStep,
   statefulStep,
   type Step,
   sumStep,
   type Timing,
-  validateStep
+  validateStep,
+  windowStep
 } from "../models/GraphStep.ts"
 
 const small = fc.integer({ min: 1, max: 5 })
@@ -39,6 +41,8 @@ const orderedStep: fc.Arbitrary<Step> = fc.oneof(
   small.map(batchStep),
   fc.tuple(small, small, fc.boolean()).map(([size, slide, partial]) => slidingStep(size, slide, partial)),
   modulus.map(groupStep),
+  small.map((by) => windowStep(by * 20)),
+  small.map((by) => sessionStep(by * 2)),
   fc.tuple(small, timing).map(([by, when]) => foldStep(by, when))
 )
 

@@ -214,6 +214,47 @@ export const slidingStep = (size: number, slide: number, emitPartial: boolean): 
     }
   )
 
+/** Windows by the values of items, which are as far out of order as is allowed: all end with the stream, in the order of their times. */
+export const windowStep = (duration: number): Step =>
+  remade(
+    `window ${duration}`,
+    (input, world) =>
+      input.window(duration, { timestamp: ({ n }) => world.call("now", () => digest(n)) as number, maxDelay: 2000, ...world.cut() }),
+    ({ items }: { readonly items: ReadonlyArray<Item> }) => valuesOf(items),
+    (values) => {
+      const windows = new Map<number, Array<unknown>>()
+      for (const n of values) {
+        const window = Math.floor(digest(n) / duration)
+        windows.set(window, [...(windows.get(window) ?? []), n])
+      }
+      return [...windows].toSorted(([left], [right]) => left - right).map(([, items]) => items)
+    }
+  )
+
+/** Sessions of one key, by the values of items. */
+export const sessionStep = (timeout: number): Step =>
+  remade(
+    `session-window ${timeout}`,
+    (input, world) =>
+      input.sessionWindow({
+        key: () => 0,
+        timeout,
+        timestamp: ({ n }) => world.call("now", () => digest(n)) as number,
+        maxDelay: 2000,
+        ...world.cut()
+      }),
+    ({ items }: { readonly items: ReadonlyArray<Item> }) => valuesOf(items),
+    (values) => {
+      const sessions: Array<Array<unknown>> = []
+      const inTime = values.map((n, index) => [digest(n), index, n] as const).toSorted((a, b) => a[0] - b[0] || a[1] - b[1])
+      inTime.forEach(([time, , n], index) => {
+        if (index > 0 && time - inTime[index - 1]![0] < timeout) sessions.at(-1)!.push(n)
+        else sessions.push([n])
+      })
+      return sessions
+    }
+  )
+
 export const groupStep = (modulus: number): Step =>
   remade(
     `group-by %${modulus}`,
