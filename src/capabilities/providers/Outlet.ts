@@ -28,8 +28,8 @@ const mostWaiters = 512
  * **Delivery** an item counts as worked off when its group acknowledges it. A group that comes back without saying where it
  * was is given again what it had not acknowledged.
  * **Backpressure** while a group is attached, the stream waits for it with at most `buffer` items that it has not
- * acknowledged, or bytes of which there are more than are to be kept. Before the first group comes, the stream waits, too.
- * Once all groups have left, it goes on, and the oldest items are forgotten.
+ * acknowledged, or bytes of which there are more than are to be kept; one more may come for each request that waits. Before the
+ * first group comes, the stream waits, too. Once all groups have left, it goes on, and the oldest items are forgotten.
  * **Bounds** 64 groups, 512 requests that wait, and the items above: one more than `bytes` hold at most.
  */
 export class Outlet {
@@ -201,6 +201,7 @@ export class Outlet {
     const waiter = new Waiter<Answer>()
     group.waiters.push({ waiter, most })
     this.waiting++
+    this.#flow()
     return waiter
   }
 
@@ -234,16 +235,32 @@ export class Outlet {
   /** Adds what there is room for, and says where it stopped. */
   #addFrom(items: ReadonlyArray<unknown>, from: number): number {
     let next = from
-    while (next < items.length && this.#hasRoom()) this.#window.add(items[next++], this.#options.now())
-    if (next > from) this.#serve()
+    while (next < items.length && this.#hasRoom()) {
+      this.#window.add(items[next++], this.#options.now())
+      // Whoever waits is served at once, so that requests make room for no more than they take.
+      if (this.waiting > 0) this.#serve()
+    }
+    this.#forget()
+    if (next > from) this.wake()
     return next
   }
 
-  #hasRoom(): boolean {
+  #forget(): number {
     const upTo = this.#forgettable()
     this.#window.forget(upTo, this.#options.now())
-    const pending = this.#window.last - Math.max(upTo, this.#window.first - 1)
-    return pending === 0 || (pending < this.#options.buffer && !this.#window.isHeavy)
+    return upTo
+  }
+
+  #hasRoom(): boolean {
+    this.#forget()
+    const { isHeavy, last, size } = this.#window
+    const isRoom = (pending: number, asked: number) => pending === 0 || asked > 0 || (pending < this.#options.buffer && !isHeavy)
+    if (!this.#hadGroup) return isRoom(size, 0)
+    for (const { acknowledged, isAttached, waiters } of this.#groups.values()) {
+      // What somebody waits for may come, even if what was given before was not acknowledged: that may be for another call.
+      if (isAttached && !isRoom(last - acknowledged, waiters.length)) return false
+    }
+    return true
   }
 
   /** The number of the newest item that no attached group needs. */
@@ -258,6 +275,7 @@ export class Outlet {
   #flow(): void {
     const putting = this.#putting
     if (putting === undefined) {
+      this.#forget()
       this.#relax()
       return
     }
