@@ -28,7 +28,9 @@ describe("sending", () => {
         let made = 0
         let written = 0
         const look = () => {
-          for (const one of sent) if (one.receipt === undefined && one.waiter?.isSettled === true) one.receipt = Effect.runSync(one.waiter.within(Infinity, () => undefined as never))
+          for (const one of sent)
+            if (one.receipt === undefined && one.waiter?.isSettled === true)
+              one.receipt = Effect.runSync(one.waiter.within(Infinity, () => undefined as never))
           expect(inlet.accepted - inlet.written).toBeLessThanOrEqual(capacity)
         }
         const take = () => {
@@ -56,7 +58,9 @@ describe("sending", () => {
         inlet.done(inlet.accepted)
         look()
         expect(read.map(([sequence]) => sequence)).toEqual(read.map((_, index) => index + 1))
-        const taken = sent.flatMap(({ items, receipt }) => (receipt!.status === "queued" || receipt!.status === "acked" ? items : items.slice(0, (receipt as { accepted: number }).accepted)))
+        const taken = sent.flatMap(({ items, receipt }) =>
+          receipt!.status === "queued" || receipt!.status === "acked" ? items : items.slice(0, (receipt as { accepted: number }).accepted)
+        )
         expect(read.map(([, item]) => item)).toEqual(taken)
         for (const { isAcked, receipt } of sent) if (receipt!.status === "acked") expect(isAcked).toBe(true)
         expect(inlet.send([0], false)).toEqual({ status: "closed", accepted: 0 })

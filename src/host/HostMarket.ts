@@ -58,11 +58,13 @@ export class HostMarket {
   }
 
   #find(query: ProviderQuery = {}): ReadonlyArray<ProviderDescription> {
-    return this.#providers.find(query as ProviderFilter).map(
-      ({ config, effects, id, input, metadata, output, summary, type }) =>
-        Object.fromEntries(
-          Object.entries({ id, type, effects, summary, input, output, config, metadata }).filter(([, value]) => value !== undefined)
-        ) as unknown as ProviderDescription
-    )
+    return this.#providers
+      .find(query as ProviderFilter)
+      .map(
+        ({ config, effects, id, input, metadata, output, summary, type }) =>
+          Object.fromEntries(
+            Object.entries({ id, type, effects, summary, input, output, config, metadata }).filter(([, value]) => value !== undefined)
+          ) as unknown as ProviderDescription
+      )
   }
 }

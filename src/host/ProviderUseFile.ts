@@ -71,7 +71,11 @@ class ProviderUseFile {
 }
 
 /** Who hears of each use of a provider: the host's option, and a file in its data directory. */
-export const openProviderUses = ({ dataDir, log, onProviderUse }: HostOptions): Effect.Effect<ReadonlyArray<(use: ProviderUse) => void>, never, Scope.Scope> =>
+export const openProviderUses = ({
+  dataDir,
+  log,
+  onProviderUse
+}: HostOptions): Effect.Effect<ReadonlyArray<(use: ProviderUse) => void>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const told = onProviderUse === undefined ? [] : [harmless("onProviderUse", onProviderUse)]
     if (dataDir === undefined) return told

@@ -49,7 +49,11 @@ export class Inlet {
   send(items: ReadonlyArray<unknown>, isAcked: boolean): Receipt | { readonly waiter: Waiter<Receipt>; readonly late: () => Receipt } {
     if (this.#end !== undefined) return this.#refusal(0)
     if (this.#senders.length + this.#acks.length >= mostWaiters) {
-      throw new BoundExceeded("marketplace.stream.send", `has ${mostWaiters} senders waiting already`, "Wait for what was sent before sending more, or send several items at once with :items.")
+      throw new BoundExceeded(
+        "marketplace.stream.send",
+        `has ${mostWaiters} senders waiting already`,
+        "Wait for what was sent before sending more, or send several items at once with :items."
+      )
     }
     const sender: Sender = { items, next: 0, waiter: new Waiter(), isAcked }
     this.#senders.push(sender)

@@ -38,7 +38,11 @@ export class OpenStreams {
       return undefined
     }
     if (known.provider !== wanted.provider || !valuesEqual(known.config, wanted.config)) {
-      throw new InvalidCall("marketplace.stream.start", `was given the key ${JSON.stringify(key)}, under which ${known.provider} runs with another config or as another provider: use a key of its own for each stream.`, "key")
+      throw new InvalidCall(
+        "marketplace.stream.start",
+        `was given the key ${JSON.stringify(key)}, under which ${known.provider} runs with another config or as another provider: use a key of its own for each stream.`,
+        "key"
+      )
     }
     return known.stream
   }
@@ -64,7 +68,11 @@ export class OpenStreams {
     const ended = [...this.#keyed].filter(([, { endedAt }]) => endedAt !== undefined)
     const [first] = ended.toSorted(([, a], [, b]) => a.endedAt! - b.endedAt!)
     if (first === undefined) {
-      throw new InvalidCall("marketplace.stream.start", `has ${mostKeys} streams under keys that all go on: close some, or start this one without :key.`, "key")
+      throw new InvalidCall(
+        "marketplace.stream.start",
+        `has ${mostKeys} streams under keys that all go on: close some, or start this one without :key.`,
+        "key"
+      )
     }
     this.#keyed.delete(first[0])
   }

@@ -116,7 +116,11 @@ export class Outlet {
       )
     }
     if (known === undefined && this.#groups.size >= mostGroups) {
-      throw new BoundExceeded("marketplace.stream", `has ${mostGroups} consumer groups already`, "Let consumers share a group, or forget those that will not come back.")
+      throw new BoundExceeded(
+        "marketplace.stream",
+        `has ${mostGroups} consumer groups already`,
+        "Let consumers share a group, or forget those that will not come back."
+      )
     }
     const group = known ?? new Group(name, this.#window.first - 1)
     group.use = use
@@ -135,7 +139,11 @@ export class Outlet {
   /** Goes on behind the item `cursor`. **Fails** by throwing `InvalidCall` for an item that there was not yet. */
   seek(group: Group, cursor: number): void {
     if (!Number.isSafeInteger(cursor) || cursor < 0 || cursor > this.#window.last) {
-      throw new InvalidCall("marketplace.stream.next", `can't go on behind item ${cursor}: the stream has given ${this.#window.last} items so far. Use the :cursor of an earlier answer of this stream.`, "cursor")
+      throw new InvalidCall(
+        "marketplace.stream.next",
+        `can't go on behind item ${cursor}: the stream has given ${this.#window.last} items so far. Use the :cursor of an earlier answer of this stream.`,
+        "cursor"
+      )
     }
     group.delivered = cursor
     group.acknowledged = cursor
@@ -196,7 +204,11 @@ export class Outlet {
     const answer = group.waiters.length === 0 ? this.take(group, most) : undefined
     if (answer !== undefined) return answer
     if (this.waiting >= mostWaiters) {
-      throw new BoundExceeded("marketplace.stream.next", `has ${mostWaiters} requests of this stream waiting already`, "Wait for their answers before asking again, or ask for more items at once with :max-items.")
+      throw new BoundExceeded(
+        "marketplace.stream.next",
+        `has ${mostWaiters} requests of this stream waiting already`,
+        "Wait for their answers before asking again, or ask for more items at once with :max-items."
+      )
     }
     const waiter = new Waiter<Answer>()
     group.waiters.push({ waiter, most })

@@ -168,7 +168,9 @@ export class ProvidedStream extends StreamHandle {
             kept: outlet.size,
             waiting: outlet.waiting,
             missed: outlet.missed,
-            groups: outlet.groups().map(({ acknowledged, delivered, isAttached, name, use }) => ({ name, use, delivered, acknowledged, isAttached }))
+            groups: outlet
+              .groups()
+              .map(({ acknowledged, delivered, isAttached, name, use }) => ({ name, use, delivered, acknowledged, isAttached }))
           }),
       ...(inlet === undefined ? {} : { accepted: inlet.accepted, written: inlet.written }),
       streams: this.#directions.map(({ stream }) => stream.inspect())

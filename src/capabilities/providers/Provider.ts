@@ -64,14 +64,19 @@ const id = "marketplace.stream.register"
 /** **Fails** by throwing `InvalidCall`, which says what of the provider can't be used. */
 export const makeOffer = (provider: Provider): Offer => {
   if (typeof provider.id !== "string" || parseProviderId(provider.id) === undefined) {
-    throw new InvalidCall(id, `can't use the id ${shown(provider.id)}: write namespace, version and name such as "com.example:v1.0:data-feed", at most 256 characters.`)
+    throw new InvalidCall(
+      id,
+      `can't use the id ${shown(provider.id)}: write namespace, version and name such as "com.example:v1.0:data-feed", at most 256 characters.`
+    )
   }
   if (!providerTypes.includes(provider.type)) {
     throw new InvalidCall(id, `knows no type ${shown(provider.type)} (of ${provider.id}): it is one of ${providerTypes.join(", ")}.`)
   }
-  if (typeof provider.open !== "function") throw new InvalidCall(id, `needs a function open for ${provider.id}, but got ${shown(provider.open)}.`)
+  if (typeof provider.open !== "function")
+    throw new InvalidCall(id, `needs a function open for ${provider.id}, but got ${shown(provider.open)}.`)
   for (const effect of provider.effects) {
-    if (!effects.has(effect)) throw new InvalidCall(id, `knows no effect ${shown(effect)} (of ${provider.id}): there are ${[...effects].join(" ")}.`)
+    if (!effects.has(effect))
+      throw new InvalidCall(id, `knows no effect ${shown(effect)} (of ${provider.id}): there are ${[...effects].join(" ")}.`)
   }
   return {
     ...provider,

@@ -36,10 +36,17 @@ export class ProviderRegistry {
     const offer = makeOffer(provider)
     const isTaken = this.#above === undefined ? this.#own.has(offer.id) : this.#above.has(offer.id)
     if (isTaken) {
-      throw new InvalidCall("marketplace.stream.register", `can't register ${offer.id}: there is one already. Give yours a version or a name of its own, or unregister that one first.`)
+      throw new InvalidCall(
+        "marketplace.stream.register",
+        `can't register ${offer.id}: there is one already. Give yours a version or a name of its own, or unregister that one first.`
+      )
     }
     if (!this.#own.has(offer.id) && this.#own.size >= mostProviders) {
-      throw new BoundExceeded("marketplace.stream.register", `has ${mostProviders} providers already`, "Unregister some, or tell instances of one provider apart by its config.")
+      throw new BoundExceeded(
+        "marketplace.stream.register",
+        `has ${mostProviders} providers already`,
+        "Unregister some, or tell instances of one provider apart by its config."
+      )
     }
     this.#own.set(offer.id, offer)
     return offer
@@ -67,7 +74,11 @@ export class ProviderRegistry {
     const all = this.all()
     const found = wanted === undefined ? [] : all.filter((offer) => answersTo(parseProviderId(offer.id)!, wanted))
     const newest = byVersion(found).at(-1)
-    if (newest === undefined) throw new UnknownCapability(id, all.map((offer) => offer.id))
+    if (newest === undefined)
+      throw new UnknownCapability(
+        id,
+        all.map((offer) => offer.id)
+      )
     return newest
   }
 
@@ -85,7 +96,9 @@ export class ProviderRegistry {
         && (filter.schema === undefined || valuesEqual(offer.type === "sink" ? offer.input : offer.output, filter.schema))
         && (filter.effects === undefined || offer.effects.every((effect) => filter.effects!.includes(effect)))
     )
-    return byVersion(found).toReversed().toSorted((a, b) => compareText(nameOf(a), nameOf(b)))
+    return byVersion(found)
+      .toReversed()
+      .toSorted((a, b) => compareText(nameOf(a), nameOf(b)))
   }
 }
 
@@ -96,5 +109,4 @@ const nameOf = ({ id }: Offer): string => parseProviderId(id)!.name
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-const patternOf = (pattern: string): RegExp =>
-  new RegExp(`^${pattern.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll(/\*+/g, ".*")}$`)
+const patternOf = (pattern: string): RegExp => new RegExp(`^${pattern.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll(/\*+/g, ".*")}$`)

@@ -24,7 +24,10 @@ export const registerCallbacks: ControlCapability = defineControl({
   arguments: ["options"],
   options: {
     handle: required(anything, "the stream"),
-    "on-item": optional(fn, "receives each item in order. `:nack` as its result counts as a failure of the item, anything else acknowledges it"),
+    "on-item": optional(
+      fn,
+      "receives each item in order. `:nack` as its result counts as a failure of the item, anything else acknowledges it"
+    ),
     "on-start": optional(fn, "called once, before the first item"),
     "on-complete": optional(fn, "called once, after the last item, where the stream has ended in order"),
     "on-error": optional(fn, "called once, after the last item, with the error that the stream or a callback has failed with"),
@@ -34,18 +37,26 @@ export const registerCallbacks: ControlCapability = defineControl({
     "on-backpressure": optional(fn, "called each time that the stream begins to wait for its consumers"),
     group: optional(text, "the consumer group, which keeps its place when the registration ends. By default one of its own, gone with it"),
     cursor: optional(wholeNumber, "begins behind the item of this number"),
-    "error-handling": optional(anyMap, "`{:on-processing-error :skip :retry-attempts 3 :retry-delay-ms 100}`: what becomes of an item that `:on-item` fails on, `:fail` by default, or `:skip`, `:dead-letter`, or `:retry`, which tries it again and then fails"),
-    backpressure: optional(anyMap, "`{:strategy :drop-oldest :buffer-size 100}`: what happens to items while `:on-item` is slow: `:block` (by default), `:drop-oldest` or `:drop-newest`")
+    "error-handling": optional(
+      anyMap,
+      "`{:on-processing-error :skip :retry-attempts 3 :retry-delay-ms 100}`: what becomes of an item that `:on-item` fails on, `:fail` by default, or `:skip`, `:dead-letter`, or `:retry`, which tries it again and then fails"
+    ),
+    backpressure: optional(
+      anyMap,
+      "`{:strategy :drop-oldest :buffer-size 100}`: what happens to items while `:on-item` is slow: `:block` (by default), `:drop-oldest` or `:drop-newest`"
+    )
   },
   notes: [
     "Gives a handle. The callbacks run as a stream of the program, one after the other; `:stream.await` waits for the end, `:marketplace.stream.unregister` ends it, also inside a callback. After that no callback is called, and items that were not worked off stay with the group.",
     "Each registration has the whole stream, unless they share a `:group`. A group takes its items either by callbacks or by `:marketplace.stream.next`.",
     "Items that are given up on are stored as `{:sequence n :item item}`."
   ],
-  example: "(call :stream.await (call :marketplace.stream.register-callbacks {:handle (call :stream.create [1 2 3]) :on-item (fn [x] x) :on-complete (fn [] nil)}))",
+  example:
+    "(call :stream.await (call :marketplace.stream.register-callbacks {:handle (call :stream.create [1 2 3]) :on-item (fn [x] x) :on-complete (fn [] nil)}))",
   perform: ([map], context) => {
     const options = readOptions(registerCallbacks, map) as Callbacks
-    if (!Object.keys(options).some((name) => name.startsWith("on-"))) throw new InvalidCall(call, "needs at least one callback, such as :on-item.")
+    if (!Object.keys(options).some((name) => name.startsWith("on-")))
+      throw new InvalidCall(call, "needs at least one callback, such as :on-item.")
     const handle = givenStream(call, options.handle, context)
     const paper = onPaper(handle)
     if (paper !== undefined) return paper
@@ -126,7 +137,9 @@ const registered = (handle: ProvidedStream, outlet: Outlet, given: Callbacks, co
     return whenSettled(begin(), () => {
       if (error === undefined) return callbacks["on-complete"] === undefined ? undefined : callWithMeter(callbacks["on-complete"])
       if (source.status === "cancelled") return callbacks["on-cancel"] === undefined ? undefined : callWithMeter(callbacks["on-cancel"])
-      return callbacks["on-error"] === undefined ? undefined : callWithMeter(callbacks["on-error"], context.marketplace.errorValue(error.error))
+      return callbacks["on-error"] === undefined
+        ? undefined
+        : callWithMeter(callbacks["on-error"], context.marketplace.errorValue(error.error))
     })
   }
   const value = decodeCall(
@@ -138,7 +151,8 @@ const registered = (handle: ProvidedStream, outlet: Outlet, given: Callbacks, co
         as: "on-item",
         ...settings,
         "on-complete": () => finish(outlet.failure),
-        "on-error": (error: unknown) => (isUnregistered || callbacks["on-error"] === undefined ? undefined : callWithMeter(callbacks["on-error"], error))
+        "on-error": (error: unknown) =>
+          isUnregistered || callbacks["on-error"] === undefined ? undefined : callWithMeter(callbacks["on-error"], error)
       }
     ],
     (input) => (input instanceof StreamValue ? input : undefined)
@@ -170,9 +184,13 @@ const listen = (handle: ProvidedStream, callbacks: Callbacks, context: CallConte
     if (fn === undefined) return
     telling = telling
       .then(() => callWithMeter(fn))
-      .catch((error: unknown) => void context.log(`A callback of ${handle.label} for ${event} failed: ${error instanceof Error ? error.message : String(error)}`))
+      .catch(
+        (error: unknown) =>
+          void context.log(`A callback of ${handle.label} for ${event} failed: ${error instanceof Error ? error.message : String(error)}`)
+      )
   })
-  if (stop === undefined) throw new BoundExceeded(call, "has 64 registrations with such callbacks on one stream already", "Unregister some.")
+  if (stop === undefined)
+    throw new BoundExceeded(call, "has 64 registrations with such callbacks on one stream already", "Unregister some.")
   return stop
 }
 
@@ -190,14 +208,26 @@ const backpressure = {
 /** The options of the node that calls back, as the language's older words say them. */
 const settingsOf = (
   callbacks: Callbacks
-): { readonly settings: Readonly<Record<string, unknown>>; readonly dropping: boolean; readonly onBackpressure: StreamFunction | undefined } => {
-  const errors = readOptions({ ...registerCallbacks, id: `${call} :error-handling`, options: errorHandling } as ControlCapability, callbacks["error-handling"])
-  const pressure = readOptions({ ...registerCallbacks, id: `${call} :backpressure`, options: backpressure } as ControlCapability, callbacks.backpressure)
+): {
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly dropping: boolean
+  readonly onBackpressure: StreamFunction | undefined
+} => {
+  const errors = readOptions(
+    { ...registerCallbacks, id: `${call} :error-handling`, options: errorHandling } as ControlCapability,
+    callbacks["error-handling"]
+  )
+  const pressure = readOptions(
+    { ...registerCallbacks, id: `${call} :backpressure`, options: backpressure } as ControlCapability,
+    callbacks.backpressure
+  )
   const then = errors["on-processing-error"] as string | undefined
   const attempts = (errors["retry-attempts"] as number | undefined) ?? (then === "retry" ? 3 : undefined)
-  if (errors["retry-delay-ms"] !== undefined && attempts === undefined) throw new InvalidCall(call, "has :retry-delay-ms but no :retry-attempts in :error-handling.", "error-handling")
+  if (errors["retry-delay-ms"] !== undefined && attempts === undefined)
+    throw new InvalidCall(call, "has :retry-delay-ms but no :retry-attempts in :error-handling.", "error-handling")
   const dropping = pressure["strategy"] === "drop-oldest" || pressure["strategy"] === "drop-newest"
-  if (dropping && pressure["buffer-size"] === undefined) throw new InvalidCall(call, "needs a :buffer-size in :backpressure to drop what does not fit.", "backpressure")
+  if (dropping && pressure["buffer-size"] === undefined)
+    throw new InvalidCall(call, "needs a :buffer-size in :backpressure to drop what does not fit.", "backpressure")
   return {
     dropping,
     onBackpressure: pressure["on-backpressure"],

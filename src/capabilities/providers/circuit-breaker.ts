@@ -118,11 +118,16 @@ export const circuitBreakerCall: ControlCapability = defineControl({
     breaker: required(anything, "the breaker"),
     function: required(fn, "a function without arguments")
   },
-  example: "(let [b (stream-circuit-breaker :failure-threshold 2)] (call :marketplace.stream.circuit-breaker.call {:breaker b :function (fn [] 1)}))",
+  example:
+    "(let [b (stream-circuit-breaker :failure-threshold 2)] (call :marketplace.stream.circuit-breaker.call {:breaker b :function (fn [] 1)}))",
   perform: ([map]) => {
     const options = readOptions(circuitBreakerCall, map)
     if (!(options.breaker instanceof ConsecutiveBreaker)) {
-      throw new InvalidCall(circuitBreakerCall.id, `needs a circuit breaker of (stream-circuit-breaker …), but got ${shown(options.breaker)}.`, "breaker")
+      throw new InvalidCall(
+        circuitBreakerCall.id,
+        `needs a circuit breaker of (stream-circuit-breaker …), but got ${shown(options.breaker)}.`,
+        "breaker"
+      )
     }
     return options.breaker.call(options.function)
   }

@@ -38,5 +38,8 @@ export const abort: ControlCapability = defineControl({
   options,
   notes: ["The provider's `abort` is called in place of its `close`. Consumers get what is kept, and then `:error`."],
   example: "(call :marketplace.stream.abort {:handle (call :stream.create [1 2 3])})",
-  perform: ([map]) => handleOf(abort.id, readOptions(abort, map).handle).cancel().then(() => null)
+  perform: ([map]) =>
+    handleOf(abort.id, readOptions(abort, map).handle)
+      .cancel()
+      .then(() => null)
 })

@@ -14,7 +14,13 @@ import type { Writer } from "./Provider.ts"
  * hands of this process.
  */
 
-const common = { spec: "beside §5", order: "That of the stream.", delivery: "Each item once.", backpressure: "The other end's pace.", example: "nil" }
+const common = {
+  spec: "beside §5",
+  order: "That of the stream.",
+  delivery: "Each item once.",
+  backpressure: "The other end's pace.",
+  example: "nil"
+}
 
 const fromProvider = defineCapability({
   ...common,
@@ -78,16 +84,25 @@ const toProvider = defineCapability({
   summary: "Hands the items to a provider.",
   kind: "sink",
   startsAtOnce: true,
-  options: { open: required(anything, "gives the writer"), inlet: required(anything, "told of what is written"), provider: required(anything, "its id") },
+  options: {
+    open: required(anything, "gives the writer"),
+    inlet: required(anything, "told of what is written"),
+    provider: required(anything, "its id")
+  },
   node: ({ inlet, open, provider }) => ({
     kind: "async-sink",
     capability: "marketplace.stream.sink",
     open: () =>
       Effect.gen(function* () {
         let isFinished = false
-        const opened = Effect.tryPromise({ try: async () => writerOf(provider as string, await (open as () => unknown)()), catch: (error) => error })
+        const opened = Effect.tryPromise({
+          try: async () => writerOf(provider as string, await (open as () => unknown)()),
+          catch: (error) => error
+        })
         const writer = yield* Effect.acquireRelease(opened, ({ abort }) =>
-          isFinished || abort === undefined ? Effect.void : Effect.ignore(Effect.tryPromise({ try: async () => abort(), catch: (error) => error }))
+          isFinished || abort === undefined
+            ? Effect.void
+            : Effect.ignore(Effect.tryPromise({ try: async () => abort(), catch: (error) => error }))
         )
         let written = 0
         return {
@@ -146,12 +161,15 @@ const fromGroup = defineCapability({
     capability: "marketplace.stream.items",
     open: () =>
       Effect.map(
-        Effect.acquireRelease(
-          Effect.try({ try: () => (join as () => Group)(), catch: (error) => error }),
-          (group) => Effect.sync(() => (leave as (group: Group) => void)(group))
+        Effect.acquireRelease(Effect.try({ try: () => (join as () => Group)(), catch: (error) => error }), (group) =>
+          Effect.sync(() => (leave as (group: Group) => void)(group))
         ),
         (group) => ({
-          read: readGroup(outlet as Outlet, group, { isNumbered: isNumbered === true, acknowledges: acknowledges === true, isOver: isOver as () => boolean }),
+          read: readGroup(outlet as Outlet, group, {
+            isNumbered: isNumbered === true,
+            acknowledges: acknowledges === true,
+            isOver: isOver as () => boolean
+          }),
           position: () => group.delivered,
           isRepeatable: () => true
         })
@@ -175,7 +193,9 @@ const readGroup = (
     }
     switch (answer.status) {
       case "items":
-        return Effect.succeed({ items: isNumbered ? answer.items.map((item, index) => ({ sequence: before + 1 + index, item })) : answer.items })
+        return Effect.succeed({
+          items: isNumbered ? answer.items.map((item, index) => ({ sequence: before + 1 + index, item })) : answer.items
+        })
       case "error":
         // Numbered ones go to callbacks, which are told of it behind the last item.
         return isNumbered ? Effect.succeed(null) : Effect.fail(answer.error)

@@ -7,7 +7,7 @@ import { registerCallbacks } from "./callbacks.ts"
 import { providerSource } from "./directions.ts"
 import { checked, inletOf, inward, offerFor, outward, type OutletSettings, provided, recordLife } from "./opening.ts"
 import { id, outletOptions, readOptions } from "./options.ts"
-import { ProvidedStream } from "./ProvidedStream.ts"
+import type { ProvidedStream } from "./ProvidedStream.ts"
 import { send } from "./sinks.ts"
 import { streamOf } from "./start.ts"
 import type { StreamValue } from "../StreamValue.ts"
@@ -22,8 +22,14 @@ export const openBidirectional: ControlCapability = defineControl({
   summary: "Opens a stream that both takes and gives items, and gives its handle.",
   spec: "beside §5; what `(stream-bidirectional id)` stands for",
   arguments: ["options"],
-  options: { id: required(id, "the provider; without its version the newest one"), config: optional(anything, "what the provider is opened with"), ...bothWays },
-  notes: ["The handle serves `:marketplace.stream.send` and everything that takes items. `:marketplace.stream.close` writes what was sent and ends both directions."],
+  options: {
+    id: required(id, "the provider; without its version the newest one"),
+    config: optional(anything, "what the provider is opened with"),
+    ...bothWays
+  },
+  notes: [
+    "The handle serves `:marketplace.stream.send` and everything that takes items. `:marketplace.stream.close` writes what was sent and ends both directions."
+  ],
   example:
     '(do (register-stream-capability :capability-id "com.example:v1:echo" :type :stream-bidirectional :open (fn [config] [1 2]) :write (fn [item] item)) (let [h (stream-bidirectional "com.example:echo")] (call :marketplace.stream.send {:handle h :item 1}) (stream-close h)))',
   perform: ([map], context) => {
@@ -31,9 +37,8 @@ export const openBidirectional: ControlCapability = defineControl({
     const config = options.config ?? {}
     const offer = offerFor(openBidirectional.id, options.id, ["bidirectional", "duplex"], config, context)
     const begin = (open: () => unknown, items: StreamValue) => {
-      let handle: ProvidedStream | undefined
-      handle = provided(offer, [
-        outward(checked(items, offer.checkOutput, offer.id, "fail"), options as OutletSettings, context, () => handle?.tell("backpressure")),
+      const handle: ProvidedStream = provided(offer, [
+        outward(checked(items, offer.checkOutput, offer.id, "fail"), options as OutletSettings, context, () => handle.tell("backpressure")),
         inward(offer.id, options["sink-buffer-size"], open, context)
       ])
       recordLife(openBidirectional.id, offer, handle, context)
@@ -45,7 +50,10 @@ export const openBidirectional: ControlCapability = defineControl({
     // Both directions are of one opening.
     let opened: Promise<unknown> | undefined
     const open = () => (opened ??= Promise.resolve(offer.open(config)))
-    return begin(open, providerSource(offer.id, async () => received(offer.id, await open())))
+    return begin(
+      open,
+      providerSource(offer.id, async () => received(offer.id, await open()))
+    )
   }
 })
 
@@ -83,9 +91,10 @@ export const openDuplex: ControlCapability = defineControl({
     const source = offerFor(openDuplex.id, options["input-capability"], ["source"], inputConfig, context)
     const sink = offerFor(openDuplex.id, options["output-capability"], ["sink"], outputConfig, context)
     return whenSettled(streamOf(source, inputConfig, context), (stream) => {
-      let handle: ProvidedStream | undefined
-      handle = provided({ id: `${source.id} and ${sink.id}`, checkInput: sink.checkInput }, [
-        outward(checked(stream as StreamValue, source.checkOutput, source.id, "fail"), options as OutletSettings, context, () => handle?.tell("backpressure")),
+      const handle: ProvidedStream = provided({ id: `${source.id} and ${sink.id}`, checkInput: sink.checkInput }, [
+        outward(checked(stream as StreamValue, source.checkOutput, source.id, "fail"), options as OutletSettings, context, () =>
+          handle.tell("backpressure")
+        ),
         inward(sink.id, options["sink-buffer-size"], () => sink.open(outputConfig), context)
       ])
       recordLife(openDuplex.id, source, handle, context)
@@ -103,9 +112,14 @@ export const interact: ControlCapability = defineControl({
   options: {
     handle: required(anything, "a stream that both takes and gives items"),
     send: optional(anything, "the message"),
-    config: optional(anyMap, "`{:on-send f :on-receive f :on-error f}`: called with the message once it was taken in, with each item, and with the error of the stream or of sending")
+    config: optional(
+      anyMap,
+      "`{:on-send f :on-receive f :on-error f}`: called with the message once it was taken in, with each item, and with the error of the stream or of sending"
+    )
   },
-  notes: ["Gives the answer of `:marketplace.stream.send`, or with `:on-receive` the handle of the registration, as `:marketplace.stream.register-callbacks` does."],
+  notes: [
+    "Gives the answer of `:marketplace.stream.send`, or with `:on-receive` the handle of the registration, as `:marketplace.stream.register-callbacks` does."
+  ],
   example:
     '(do (register-stream-capability :capability-id "a:echo" :type :stream-bidirectional :open (fn [config] [1]) :write (fn [item] item)) (let [h (stream-bidirectional "a:echo") r (stream-interact h :send 1 :config {:on-receive (fn [x] x)})] (call :stream.await r) (stream-close h)))',
   perform: ([map], context) => {
@@ -116,7 +130,8 @@ export const interact: ControlCapability = defineControl({
       readonly "on-error"?: StreamFunction
     }
     const { "on-error": onError, "on-receive": onReceive, "on-send": onSend } = callbacks
-    if (!("send" in options) && onReceive === undefined) throw new InvalidCall(interact.id, "needs a message (:send), or :on-receive in its :config.")
+    if (!("send" in options) && onReceive === undefined)
+      throw new InvalidCall(interact.id, "needs a message (:send), or :on-receive in its :config.")
     const { handle } = inletOf(interact.id, options.handle)
     // Who answers may do so at once, so whoever listens is there first.
     const registration =

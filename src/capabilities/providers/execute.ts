@@ -52,10 +52,12 @@ const described = (pipeline: unknown, onStageError: StreamFunction | undefined, 
   const stages = stagesOf(pipeline)
   const [first, ...rest] = stages
   let stream = context.asStream(first)
-  if (stream === undefined) throw new InvalidCall(call, `needs a stream or a collection as the first stage, but got ${shown(first)}.`, "pipeline")
+  if (stream === undefined)
+    throw new InvalidCall(call, `needs a stream or a collection as the first stage, but got ${shown(first)}.`, "pipeline")
   const last = rest.at(-1)
   const sink = last instanceof ProvidedStream && last.inlet !== undefined ? last : undefined
-  for (const [index, stage] of (sink === undefined ? rest : rest.slice(0, -1)).entries()) stream = applied(stream, stage, index + 1, onStageError, context)
+  for (const [index, stage] of (sink === undefined ? rest : rest.slice(0, -1)).entries())
+    stream = applied(stream, stage, index + 1, onStageError, context)
   return { stream, sink }
 }
 
@@ -66,14 +68,25 @@ const stagesOf = (pipeline: unknown): ReadonlyArray<unknown> => {
   throw new InvalidCall(call, `needs a pipeline such as (stream-pipeline [stream stage …]), but got ${shown(pipeline)}.`, "pipeline")
 }
 
-const isMap = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null && isPlainMap(value)
+const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && isPlainMap(value)
 
-const applied = (stream: StreamValue, stage: unknown, index: number, onStageError: StreamFunction | undefined, context: CallContext): StreamValue => {
+const applied = (
+  stream: StreamValue,
+  stage: unknown,
+  index: number,
+  onStageError: StreamFunction | undefined,
+  context: CallContext
+): StreamValue => {
   const kind = isMap(stage) ? stage["stage"] : undefined
   const name = isKeyword(kind) ? kind.name : kind
   const apply = isMap(stage) ? stage["fn"] : stage
   if (typeof apply !== "function" || (isMap(stage) && name !== "transform" && name !== "filter")) {
-    throw new InvalidCall(call, `can't use stage ${index}, ${shown(stage)}: write a function, (stream-transform :fn f) or {:stage :filter :fn f}.`, "pipeline")
+    throw new InvalidCall(
+      call,
+      `can't use stage ${index}, ${shown(stage)}: write a function, (stream-transform :fn f) or {:stage :filter :fn f}.`,
+      "pipeline"
+    )
   }
   const told = onStageError === undefined ? apply : telling(apply as StreamFunction, index, onStageError)
   return name === "filter"
@@ -95,4 +108,3 @@ const telling = (apply: StreamFunction, index: number, onStageError: StreamFunct
     }
     return result instanceof Promise ? result.catch(fail) : result
   })
-

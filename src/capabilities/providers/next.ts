@@ -23,7 +23,11 @@ export const next: ControlCapability = defineControl({
     "timeout-ms": defaulted(milliseconds, 30_000, "how long it waits; with 0 it only looks"),
     "max-items": defaulted(count, 1, "how many items it gives at most; with more than 1 they come as a vector"),
     cursor: optional(wholeNumber, "goes on behind the item of this number, whatever the group was given before"),
-    ack: defaulted(choice("auto", "explicit"), "auto", "whether this call acknowledges what the group was given before it; with `:explicit` only `:marketplace.stream.ack` does"),
+    ack: defaulted(
+      choice("auto", "explicit"),
+      "auto",
+      "whether this call acknowledges what the group was given before it; with `:explicit` only `:marketplace.stream.ack` does"
+    ),
     group: groupOption
   },
   notes: [
@@ -40,7 +44,10 @@ export const next: ControlCapability = defineControl({
     const outlet = outletOf(call, handle)
     const group = outlet.group(options.group, "next")
     // Whoever asks is told of a failure: it is not the program's any more.
-    handle.streamOf("outlet").awaitResult().catch(() => {})
+    handle
+      .streamOf("outlet")
+      .awaitResult()
+      .catch(() => {})
     if (options.cursor !== undefined) outlet.seek(group, options.cursor)
     else if (options.ack === "auto") outlet.acknowledge(group)
     const given = outlet.ask(group, options["max-items"])
@@ -54,7 +61,9 @@ const answerMap = (answer: Answer, isSingle: boolean, context: CallContext): unk
   const { cursor, status } = answer
   switch (status) {
     case "items":
-      return isSingle ? { status: keyword("item"), item: answer.items[0], cursor } : { status: keyword("items"), items: answer.items, cursor }
+      return isSingle
+        ? { status: keyword("item"), item: answer.items[0], cursor }
+        : { status: keyword("items"), items: answer.items, cursor }
     case "error":
       return { status: keyword("error"), error: context.marketplace.errorValue(answer.error), cursor }
     case "gap":
@@ -65,12 +74,20 @@ const answerMap = (answer: Answer, isSingle: boolean, context: CallContext): unk
 }
 
 /** The group of a call that is about one that has taken items. */
-const groupOf = (id: string, options: { readonly handle: unknown; readonly group: string }, context: CallContext): { outlet: Outlet; group: Group; handle: ProvidedStream } => {
+const groupOf = (
+  id: string,
+  options: { readonly handle: unknown; readonly group: string },
+  context: CallContext
+): { outlet: Outlet; group: Group; handle: ProvidedStream } => {
   const handle = givenStream(id, options.handle, context)
   const outlet = outletOf(id, handle)
   const group = outlet.groups().find(({ name }) => name === options.group)
   if (group !== undefined) return { outlet, group, handle }
-  throw new InvalidCall(id, `finds no consumer group ${options.group} of ${handle.label}: a group begins with its first :marketplace.stream.next.`, "group")
+  throw new InvalidCall(
+    id,
+    `finds no consumer group ${options.group} of ${handle.label}: a group begins with its first :marketplace.stream.next.`,
+    "group"
+  )
 }
 
 export const ack: ControlCapability = defineControl({
@@ -78,8 +95,13 @@ export const ack: ControlCapability = defineControl({
   summary: "Acknowledges the items that a consumer group was given, up to a number.",
   spec: "beside §5",
   arguments: ["options"],
-  options: { handle: handleOption, cursor: optional(wholeNumber, "the number of the last item that was worked off; by default the last that was given"), group: groupOption },
-  example: "(let [h (call :stream.create [1 2])] (call :marketplace.stream.next {:handle h :ack :explicit}) (call :marketplace.stream.ack {:handle h}))",
+  options: {
+    handle: handleOption,
+    cursor: optional(wholeNumber, "the number of the last item that was worked off; by default the last that was given"),
+    group: groupOption
+  },
+  example:
+    "(let [h (call :stream.create [1 2])] (call :marketplace.stream.next {:handle h :ack :explicit}) (call :marketplace.stream.ack {:handle h}))",
   perform: ([map], context) => {
     const options = readOptions(ack, map)
     const paper = onPaper(givenStream(ack.id, options.handle, context))
@@ -96,7 +118,8 @@ export const nack: ControlCapability = defineControl({
   spec: "beside §5",
   arguments: ["options"],
   options: { handle: handleOption, group: groupOption },
-  example: "(let [h (call :stream.create [1 2])] (call :marketplace.stream.next {:handle h}) (call :marketplace.stream.nack {:handle h}) (:item (call :marketplace.stream.next {:handle h})))",
+  example:
+    "(let [h (call :stream.create [1 2])] (call :marketplace.stream.next {:handle h}) (call :marketplace.stream.nack {:handle h}) (:item (call :marketplace.stream.next {:handle h})))",
   perform: ([map], context) => {
     const options = readOptions(nack, map)
     const paper = onPaper(givenStream(nack.id, options.handle, context))
@@ -113,8 +136,11 @@ export const detach: ControlCapability = defineControl({
   spec: "beside §5",
   arguments: ["options"],
   options: { handle: handleOption, group: groupOption },
-  notes: ["Gives the number of the last item that the group has acknowledged. Its next `:marketplace.stream.next` brings it back, with a `:cursor` or behind what it has acknowledged."],
-  example: "(let [h (call :stream.create [1 2])] (call :marketplace.stream.next {:handle h}) (call :marketplace.stream.detach {:handle h}))",
+  notes: [
+    "Gives the number of the last item that the group has acknowledged. Its next `:marketplace.stream.next` brings it back, with a `:cursor` or behind what it has acknowledged."
+  ],
+  example:
+    "(let [h (call :stream.create [1 2])] (call :marketplace.stream.next {:handle h}) (call :marketplace.stream.detach {:handle h}))",
   perform: ([map], context) => {
     const options = readOptions(detach, map)
     const paper = onPaper(givenStream(detach.id, options.handle, context))

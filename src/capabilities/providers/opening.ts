@@ -22,7 +22,12 @@ export interface OutletSettings {
   readonly "replay-ms": number
 }
 
-export const defaultOutlet: OutletSettings = { "buffer-size": 512, "replay-items": 1024, "replay-bytes": 4 * 1024 ** 2, "replay-ms": 300_000 }
+export const defaultOutlet: OutletSettings = {
+  "buffer-size": 512,
+  "replay-items": 1024,
+  "replay-bytes": 4 * 1024 ** 2,
+  "replay-ms": 300_000
+}
 
 /** A provider that may be opened in this way. **Fails** by throwing, and the refusal is on record. */
 export const offerFor = (call: string, id: string, types: ReadonlyArray<ProviderType>, config: unknown, context: CallContext): Offer => {
@@ -38,7 +43,11 @@ export const offerFor = (call: string, id: string, types: ReadonlyArray<Provider
     return refuse("failed", error)
   }
   if (!types.includes(offer.type)) {
-    return refuse("failed", new InvalidCall(call, `can't open ${offer.id}, which is a ${offer.type}: use :marketplace.stream.${openedBy[offer.type]}.`), offer.id)
+    return refuse(
+      "failed",
+      new InvalidCall(call, `can't open ${offer.id}, which is a ${offer.type}: use :marketplace.stream.${openedBy[offer.type]}.`),
+      offer.id
+    )
   }
   try {
     check(offer.id, offer.effects)
@@ -46,7 +55,8 @@ export const offerFor = (call: string, id: string, types: ReadonlyArray<Provider
     return refuse("denied", error, offer.id)
   }
   const [problem] = offer.checkConfig?.(config) ?? []
-  if (problem !== undefined) return refuse("failed", new InvalidCall(call, `can't open ${offer.id} with this :config: ${problem.message}.`, "config"), offer.id)
+  if (problem !== undefined)
+    return refuse("failed", new InvalidCall(call, `can't open ${offer.id} with this :config: ${problem.message}.`, "config"), offer.id)
   return offer
 }
 
@@ -79,7 +89,10 @@ export const checked = (stream: StreamValue, check: Validator | undefined, of: s
   const validate = ownFunction("validate", 1, (item: unknown) => {
     const [problem] = check(item)
     if (problem === undefined) return item
-    throw Object.assign(new Error(`An item of ${of} does not satisfy its schema: ${problem.message}.`), { type: "schema-error", data: { path: problem.path } })
+    throw Object.assign(new Error(`An item of ${of} does not satisfy its schema: ${problem.message}.`), {
+      type: "schema-error",
+      data: { path: problem.path }
+    })
   })
   return decodeCall(map, [stream, { transform: validate, "on-failure": onFailure }], asItIs).value
 }
@@ -116,15 +129,25 @@ export const provided = (offer: Pick<Offer, "id" | "checkInput">, directions: Re
     asStream: (handle) => {
       const outlet = handle.outlet!
       const name = `stream-${++ordinal}`
-      handle.streamOf("outlet").awaitResult().catch(() => {})
-      return outOf(outlet, { join: () => outlet.group(name, "stream"), leave: (group) => outlet.forget(group), isNumbered: false, acknowledges: true, isOver: () => false })
+      handle
+        .streamOf("outlet")
+        .awaitResult()
+        .catch(() => {})
+      return outOf(outlet, {
+        join: () => outlet.group(name, "stream"),
+        leave: (group) => outlet.forget(group),
+        isNumbered: false,
+        acknowledges: true,
+        isOver: () => false
+      })
     }
   })
 
 /** A stream of a value that is none of a provider, as a handle of which items can be taken. */
 export const opened = (stream: StreamValue, settings: OutletSettings, context: CallContext): ProvidedStream => {
-  let handle: ProvidedStream | undefined
-  handle = provided({ id: stream.capability.id, checkInput: undefined }, [outward(stream, settings, context, () => handle?.tell("backpressure"))])
+  const handle: ProvidedStream = provided({ id: stream.capability.id, checkInput: undefined }, [
+    outward(stream, settings, context, () => handle.tell("backpressure"))
+  ])
   return handle
 }
 
@@ -151,10 +174,13 @@ export const outletOf = (call: string, handle: ProvidedStream): Outlet => {
 export const inletOf = (call: string, value: unknown): { readonly handle: ProvidedStream; readonly inlet: Inlet } => {
   if (value instanceof ProvidedStream && value.inlet !== undefined) return { handle: value, inlet: value.inlet }
   if (value instanceof StreamHandle || value instanceof StreamValue) {
-    throw new HandleMisuse(`:${call} needs something to send to, but ${value.label} only gives items: open a sink with :marketplace.stream.open-sink.`)
+    throw new HandleMisuse(
+      `:${call} needs something to send to, but ${value.label} only gives items: open a sink with :marketplace.stream.open-sink.`
+    )
   }
   throw new InvalidCall(call, `needs the handle of a sink, but got ${shown(value)}.`, "handle")
 }
 
 /** Where a program is only explained, nothing has started: to ask for more would be to wait for ever. */
-export const onPaper = (stream: StreamHandle): Promise<unknown> | undefined => (stream.status === "created" ? stream.awaitResult() : undefined)
+export const onPaper = (stream: StreamHandle): Promise<unknown> | undefined =>
+  stream.status === "created" ? stream.awaitResult() : undefined

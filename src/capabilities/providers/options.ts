@@ -8,7 +8,9 @@ import { byteSize, count, defaulted, milliseconds, type OptionType } from "../Op
 /** An id as text, or as a keyword. */
 export const id: OptionType<string> = {
   type: "string or keyword",
-  schema: Schema.declare((value): value is string | Keyword => typeof value === "string" || isKeyword(value), { expected: "a string or a keyword" }).pipe(
+  schema: Schema.declare((value): value is string | Keyword => typeof value === "string" || isKeyword(value), {
+    expected: "a string or a keyword"
+  }).pipe(
     Schema.decodeTo(
       Schema.String,
       Transformation.transform({
@@ -23,7 +25,11 @@ export const id: OptionType<string> = {
 export const outletOptions = {
   "buffer-size": defaulted(count, 512, "how many items may be there that a consumer has not acknowledged; then the stream waits"),
   "replay-items": defaulted(count, 1024, "how many items are kept for consumers that come back"),
-  "replay-bytes": defaulted(byteSize, 4 * 1024 ** 2, 'how many bytes of them, `"4MB"` by default; the stream waits, too, while items that are not acknowledged take more'),
+  "replay-bytes": defaulted(
+    byteSize,
+    4 * 1024 ** 2,
+    'how many bytes of them, `"4MB"` by default; the stream waits, too, while items that are not acknowledged take more'
+  ),
   "replay-ms": defaulted(milliseconds, 300_000, "how long they are kept")
 }
 

@@ -47,7 +47,12 @@ export const profile: ControlCapability = defineControl({
     const all: Readonly<Record<string, unknown>> = {
       counts: { accepted, processed, skipped, dropped, "dead-lettered": deadLettered },
       throughput: before === undefined || elapsed <= 0 ? null : ((accepted - before.accepted) * 1000) / elapsed,
-      ...(outlet === undefined ? {} : { buffer: { kept: outlet.size, waiting: outlet.waiting, missed: outlet.missed }, "item-size": sizes(outlet, options["sampling-rate"]) })
+      ...(outlet === undefined
+        ? {}
+        : {
+            buffer: { kept: outlet.size, waiting: outlet.waiting, missed: outlet.missed },
+            "item-size": sizes(outlet, options["sampling-rate"])
+          })
     }
     const chosen = Object.fromEntries(Object.entries(all).filter(([name]) => wanted.includes(name)))
     return options["output-format"] === "json" ? JSON.stringify(chosen) : chosen
@@ -60,7 +65,11 @@ const metricsOf = (metrics: unknown): ReadonlyArray<string> => {
   return metrics.map((metric: unknown) => {
     const name = isKeyword(metric) ? metric.name : String(metric)
     if (metricNames.includes(name)) return name
-    throw new InvalidCall(profile.id, `knows no metric :${name}: there are ${metricNames.map((known) => `:${known}`).join(" ")}.`, "metrics")
+    throw new InvalidCall(
+      profile.id,
+      `knows no metric :${name}: there are ${metricNames.map((known) => `:${known}`).join(" ")}.`,
+      "metrics"
+    )
   })
 }
 

@@ -18,7 +18,9 @@ const typeOf = (name: string): ProviderType => name.replace(/^stream-/, "") as P
 
 const effectList: OptionType<ReadonlyArray<unknown>> = {
   type: "vector of keywords",
-  schema: Schema.declare((value): value is ReadonlyArray<unknown> => Array.isArray(value), { expected: "a vector of effects such as [:network]" })
+  schema: Schema.declare((value): value is ReadonlyArray<unknown> => Array.isArray(value), {
+    expected: "a vector of effects such as [:network]"
+  })
 }
 
 const effectsOf = (values: ReadonlyArray<unknown>): ReadonlyArray<CapabilityEffect> =>
@@ -66,7 +68,8 @@ const providerOf = (options: Readonly<Record<string, any>>): Provider => {
     throw new InvalidCall(register.id, `needs :${name} for ${subject}, a ${kind}: the function that does its work.`, name)
   }
   for (const name of ["open", "write", "close", "abort", "transform-fn"]) {
-    if (options[name] !== undefined && !used[kind].includes(name)) throw new InvalidCall(register.id, `has :${name}, which a ${kind} does not use.`, name)
+    if (options[name] !== undefined && !used[kind].includes(name))
+      throw new InvalidCall(register.id, `has :${name}, which a ${kind} does not use.`, name)
   }
   const withConfig = (given: unknown) => ({ ...options["config"], ...(given as object) })
   const writer = (config: unknown) => ({
@@ -131,7 +134,9 @@ export const discover: ControlCapability = defineControl({
     schema: optional(schema, "its output schema, of a sink its input schema"),
     effects: optional(effectList, "what it may touch at most; with `[]` only what touches nothing")
   },
-  notes: ["Each is a map with `:id`, `:type`, `:effects`, and `:summary`, `:input-schema`, `:output-schema`, `:config-schema` and `:metadata` where it has them."],
+  notes: [
+    "Each is a map with `:id`, `:type`, `:effects`, and `:summary`, `:input-schema`, `:output-schema`, `:config-schema` and `:metadata` where it has them."
+  ],
   example: '(call :marketplace.discover {:id "com.example:*" :type :stream-source})',
   perform: ([map], context: CallContext) => {
     const { effects, id: pattern, schema: written, type: kind } = readOptions(discover, map)
@@ -152,17 +157,22 @@ const description = ({ config, effects, id: name, input, metadata, output, summa
   ...present({ summary, "input-schema": input, "output-schema": output, "config-schema": config, metadata })
 })
 
-const present = (entries: Readonly<Record<string, unknown>>) => Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined && value !== null))
+const present = (entries: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined && value !== null))
 
 export const unregister: ControlCapability = defineControl({
   id: "marketplace.stream.unregister",
   summary: "Takes back what the program has registered under an id, or ends a registration of callbacks.",
   spec: "beside §5",
   arguments: ["subject"],
-  example: '(do (call :marketplace.stream.register {:capability-id "com.example:v1.0:ones" :type :stream-source :open (fn [config] [1])}) (call :marketplace.stream.unregister "com.example:v1.0:ones"))',
-  notes: ["The subject is an id, or what `:marketplace.stream.register-callbacks` gave. Streams that were opened go on. Gives whether there was one."],
+  example:
+    '(do (call :marketplace.stream.register {:capability-id "com.example:v1.0:ones" :type :stream-source :open (fn [config] [1])}) (call :marketplace.stream.unregister "com.example:v1.0:ones"))',
+  notes: [
+    "The subject is an id, or what `:marketplace.stream.register-callbacks` gave. Streams that were opened go on. Gives whether there was one."
+  ],
   perform: ([subject], context) => {
-    if (typeof subject === "string" || isKeyword(subject)) return context.marketplace.providers.unregister(isKeyword(subject) ? subject.name : subject)
+    if (typeof subject === "string" || isKeyword(subject))
+      return context.marketplace.providers.unregister(isKeyword(subject) ? subject.name : subject)
     const end = registrations.get(subject as object)
     if (end !== undefined) return end()
     throw new InvalidCall(unregister.id, `needs an id or a registration, but got ${shown(subject)}.`)

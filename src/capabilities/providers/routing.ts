@@ -30,7 +30,10 @@ export const multiplex: ControlCapability = defineControl({
 })
 
 /** Options that were read once, as they are written. */
-const written = (options: Readonly<Record<string, unknown>>) => ({ ...options, ...(options["aging"] === Infinity ? { aging: "never" } : {}) })
+const written = (options: Readonly<Record<string, unknown>>) => ({
+  ...options,
+  ...(options["aging"] === Infinity ? { aging: "never" } : {})
+})
 
 export const demultiplex: ControlCapability = defineControl({
   id: "marketplace.stream.demultiplex",
@@ -51,10 +54,15 @@ export const demultiplex: ControlCapability = defineControl({
   perform: ([map], context) => {
     const options = readOptions(demultiplex, map)
     const stream = context.asStream(options.handle)
-    if (stream === undefined) throw new InvalidCall(demultiplex.id, `needs a stream as :handle, but got ${shown(options.handle)}.`, "handle")
-    const sinks = new Map<string, StreamFunction>(Object.entries(options.outputs).map(([key, sink]) => [key, sendingTo(demultiplex.id, sink, context)]))
+    if (stream === undefined)
+      throw new InvalidCall(demultiplex.id, `needs a stream as :handle, but got ${shown(options.handle)}.`, "handle")
+    const sinks = new Map<string, StreamFunction>(
+      Object.entries(options.outputs).map(([key, sink]) => [key, sendingTo(demultiplex.id, sink, context)])
+    )
     const criteria = options.criteria as StreamFunction
-    const keyed = wrapFunctions("criteria", [criteria], 1, (item: unknown) => whenSettled(callWithMeter(criteria, item), (key) => [nameOf(key), item]))
+    const keyed = wrapFunctions("criteria", [criteria], 1, (item: unknown) =>
+      whenSettled(callWithMeter(criteria, item), (key) => [nameOf(key), item])
+    )
     const known = ownFunction("has-output", 1, (pair: readonly [string, unknown]) => {
       if (sinks.has(pair[0])) return pair
       throw new Error(`There is no sink for the key ${pair[0]}.`)

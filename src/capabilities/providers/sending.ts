@@ -12,7 +12,11 @@ import { inletOf } from "./opening.ts"
 export const sendingTo = (call: string, sink: unknown, context: CallContext): StreamFunction => {
   const { handle, inlet } = inletOf(call, sink)
   // Whoever sends learns of the failure.
-  const learn = () => void handle.streamOf("inlet").awaitResult().catch(() => {})
+  const learn = () =>
+    void handle
+      .streamOf("inlet")
+      .awaitResult()
+      .catch(() => {})
   const check = (receipt: Receipt): null => {
     if (receipt.status === "queued" || receipt.status === "acked") return null
     learn()
@@ -22,7 +26,10 @@ export const sendingTo = (call: string, sink: unknown, context: CallContext): St
   return (item: unknown) => {
     const [problem] = handle.offer.checkInput?.(item) ?? []
     if (problem !== undefined) {
-      throw Object.assign(new Error(`The item does not satisfy the input schema of ${handle.offer.id}: ${problem.message}.`), { type: "schema-error", data: { path: problem.path } })
+      throw Object.assign(new Error(`The item does not satisfy the input schema of ${handle.offer.id}: ${problem.message}.`), {
+        type: "schema-error",
+        data: { path: problem.path }
+      })
     }
     const sent = inlet.send([item], false)
     return "status" in sent ? check(sent) : context.perform(sent.waiter.within(Infinity, sent.late)).then(check)

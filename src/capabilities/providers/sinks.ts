@@ -44,7 +44,11 @@ export const send: ControlCapability = defineControl({
     handle: required(anything, "the sink"),
     item: optional(anything, "the item"),
     items: optional(anything, "a vector of items in place of one, which are sent in their order"),
-    mode: defaulted(choice("queued", "acked"), "queued", "what it waits for: `:queued`: the sink has taken them in; `:acked`: the provider has written them"),
+    mode: defaulted(
+      choice("queued", "acked"),
+      "queued",
+      "what it waits for: `:queued`: the sink has taken them in; `:acked`: the provider has written them"
+    ),
     "timeout-ms": defaulted(milliseconds, 30_000, "how long it waits"),
     "on-success": optional(fn, "called with each item once it is as far as `:mode` says"),
     "on-error": optional(fn, "called with each item that did not get so far, and why")
@@ -69,7 +73,11 @@ export const send: ControlCapability = defineControl({
     const invalid = firstInvalid(handle, items)
     if (invalid !== undefined) return tell({ status: "error", error: invalid, accepted: 0 })
     // Whoever waits for the writing is told of a failure.
-    if (options.mode === "acked") handle.streamOf("inlet").awaitResult().catch(() => {})
+    if (options.mode === "acked")
+      handle
+        .streamOf("inlet")
+        .awaitResult()
+        .catch(() => {})
     const sent = inlet.send(items, options.mode === "acked")
     if ("status" in sent) return tell(sent)
     return context.perform(sent.waiter.within(options["timeout-ms"], sent.late)).then(tell)
@@ -82,7 +90,10 @@ const firstInvalid = ({ offer }: ProvidedStream, items: ReadonlyArray<unknown>):
     const [problem] = offer.checkInput(item)
     if (problem === undefined) continue
     const which = items.length === 1 ? "The item" : `Item ${index + 1} of ${items.length}`
-    return Object.assign(new Error(`${which} does not satisfy the input schema of ${offer.id}: ${problem.message}. Nothing was sent.`), { type: "schema-error", data: { path: problem.path } })
+    return Object.assign(new Error(`${which} does not satisfy the input schema of ${offer.id}: ${problem.message}. Nothing was sent.`), {
+      type: "schema-error",
+      data: { path: problem.path }
+    })
   }
   return undefined
 }

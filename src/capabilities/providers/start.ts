@@ -22,9 +22,16 @@ export const start: ControlCapability = defineControl({
     id: required(id, "the provider; without its version the newest one"),
     config: optional(anything, "what the provider is opened with"),
     schema: optional(schema, "what items must satisfy, beside the provider's own schema"),
-    "strict-validation": defaulted(flag, true, "fails the stream at the first item that does not satisfy a schema; otherwise such items are left out and counted as skipped"),
+    "strict-validation": defaulted(
+      flag,
+      true,
+      "fails the stream at the first item that does not satisfy a schema; otherwise such items are left out and counted as skipped"
+    ),
     "on-schema-error": optional(choice("fail", "skip", "dead-letter"), "the same, in the words of `:on-failure`"),
-    key: optional(text, "a name of the client's choice: who starts the same provider with the same config and key again gets the same handle, in any program of the host"),
+    key: optional(
+      text,
+      "a name of the client's choice: who starts the same provider with the same config and key again gets the same handle, in any program of the host"
+    ),
     ...outletOptions
   },
   notes: [
@@ -53,14 +60,19 @@ export const start: ControlCapability = defineControl({
   }
 })
 
-const begun = (stream: StreamValue, offer: Offer, options: OutletSettings & Record<string, unknown>, context: CallContext): ProvidedStream => {
-  const onSchemaError = (options["on-schema-error"] as OnSchemaError | undefined) ?? (options["strict-validation"] === true ? "fail" : "skip")
+const begun = (
+  stream: StreamValue,
+  offer: Offer,
+  options: OutletSettings & Record<string, unknown>,
+  context: CallContext
+): ProvidedStream => {
+  const onSchemaError =
+    (options["on-schema-error"] as OnSchemaError | undefined) ?? (options["strict-validation"] === true ? "fail" : "skip")
   const problem = options["schema"] === undefined ? undefined : problemOfSchema("schema", options["schema"])
   if (problem !== undefined) throw new InvalidCall(call, problem, "schema")
   const own = options["schema"] === undefined ? undefined : compileSchema(options["schema"])
   const valid = checked(checked(stream, offer.checkOutput, offer.id, onSchemaError), own, offer.id, onSchemaError)
-  let handle: ProvidedStream | undefined
-  handle = provided(offer, [outward(valid, options, context, () => handle?.tell("backpressure"))])
+  const handle: ProvidedStream = provided(offer, [outward(valid, options, context, () => handle.tell("backpressure"))])
   recordLife(call, offer, handle, context)
   return handle
 }

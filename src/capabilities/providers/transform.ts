@@ -30,11 +30,18 @@ export const transform: ControlCapability = defineControl({
     "input-schema": optional(schema, "what items must satisfy"),
     "output-schema": optional(schema, "what results must satisfy"),
     "type-constraints": optional(anyMap, "the same two, as `{:input schema :output schema}`"),
-    "on-schema-error": defaulted(choice("fail", "skip", "dead-letter"), "fail", "what becomes of an item or result that does not satisfy its schema"),
+    "on-schema-error": defaulted(
+      choice("fail", "skip", "dead-letter"),
+      "fail",
+      "what becomes of an item or result that does not satisfy its schema"
+    ),
     "on-failure": defaulted(choice("fail", "skip", "dead-letter"), "fail", "what becomes of an item that the function fails on"),
     "close-output": defaulted(flag, false, "whether the sink is closed when the input has ended"),
     "on-transform-success": optional(fn, "called with each item and its result"),
-    "on-transform-error": optional(fn, "called with each item that the function fails on, and why; the item is then dealt with as `:on-failure` says"),
+    "on-transform-error": optional(
+      fn,
+      "called with each item that the function fails on, and why; the item is then dealt with as `:on-failure` says"
+    ),
     config: optional(anyMap, "what a registered transform is opened with; the callbacks may stand in it, too")
   },
   notes: ["With an `:output-stream` it starts at once and gives a handle, which ends with the input."],
@@ -42,7 +49,12 @@ export const transform: ControlCapability = defineControl({
   perform: ([given], context) => {
     const options = merged(readOptions(transform, given))
     const input = context.asStream(options["input-stream"])
-    if (input === undefined) throw new InvalidCall(call, `expects :input-stream to be a stream or a collection, but got ${shown(options["input-stream"])}.`, "input-stream")
+    if (input === undefined)
+      throw new InvalidCall(
+        call,
+        `expects :input-stream to be a stream or a collection, but got ${shown(options["input-stream"])}.`,
+        "input-stream"
+      )
     const { "on-schema-error": onSchemaError, "output-stream": output } = options
     const before = checked(input, validator(options, "input"), "the input", onSchemaError)
     const step = wrapFunctions("transform-fn", [() => null], 1, telling(functionOf(options, context), options))
@@ -53,10 +65,18 @@ export const transform: ControlCapability = defineControl({
 })
 
 /** Starts a stream whose items are sent into a sink. */
-export const into = (stream: StreamValue, sink: unknown, closes: boolean, context: CallContext, observers: Readonly<Record<string, unknown>> = {}) => {
-  const handle = context.start(decodeCall(forEach, [stream, { callback: sendingTo(call, sink, context), as: "output-stream", ...observers }], context.asStream).value)
+export const into = (
+  stream: StreamValue,
+  sink: unknown,
+  closes: boolean,
+  context: CallContext,
+  observers: Readonly<Record<string, unknown>> = {}
+) => {
+  const handle = context.start(
+    decodeCall(forEach, [stream, { callback: sendingTo(call, sink, context), as: "output-stream", ...observers }], context.asStream).value
+  )
   if (closes && sink instanceof ProvidedStream) {
-    const close = () => void sink.inlet?.close()
+    const close = () => sink.inlet?.close()
     handle.result.then(close, close)
   }
   return handle
@@ -64,7 +84,11 @@ export const into = (stream: StreamValue, sink: unknown, closes: boolean, contex
 
 /** The callbacks may stand in the config. */
 const merged = (options: Readonly<Record<string, any>>): Readonly<Record<string, any>> => {
-  const { "on-transform-error": onError, "on-transform-success": onSuccess, ...config } = (options["config"] ?? {}) as Record<string, unknown>
+  const {
+    "on-transform-error": onError,
+    "on-transform-success": onSuccess,
+    ...config
+  } = (options["config"] ?? {}) as Record<string, unknown>
   return {
     ...options,
     config,
@@ -85,7 +109,8 @@ const functionOf = (options: Readonly<Record<string, any>>, context: CallContext
   const given: unknown = options["transform-fn"]
   if (typeof given === "function") return given as StreamFunction
   if (isKeyword(given)) return functionOfKeyword(given)
-  if (typeof given !== "string") throw new InvalidCall(call, `expects :transform-fn to be a function or an id, but got ${shown(given)}.`, "transform-fn")
+  if (typeof given !== "string")
+    throw new InvalidCall(call, `expects :transform-fn to be a function or an id, but got ${shown(given)}.`, "transform-fn")
   const config = options["config"]
   const offer = offerFor(call, given, ["transform"], config, context)
   context.marketplace.audit({ call, subject: offer.id, effects: offer.effects, outcome: "allowed" })
@@ -93,7 +118,10 @@ const functionOf = (options: Readonly<Record<string, any>>, context: CallContext
   const valid = (value: unknown, side: "input" | "output"): unknown => {
     const [problem] = (side === "input" ? offer.checkInput : offer.checkOutput)?.(value) ?? []
     if (problem === undefined) return value
-    throw Object.assign(new Error(`An item does not satisfy the ${side} schema of ${offer.id}: ${problem.message}.`), { type: "schema-error", data: { path: problem.path } })
+    throw Object.assign(new Error(`An item does not satisfy the ${side} schema of ${offer.id}: ${problem.message}.`), {
+      type: "schema-error",
+      data: { path: problem.path }
+    })
   }
   return (item: unknown) => {
     valid(item, "input")
@@ -107,7 +135,10 @@ const functionOf = (options: Readonly<Record<string, any>>, context: CallContext
 
 /** Calls the function, and tells what came of it. */
 const telling =
-  (apply: StreamFunction, { "on-transform-error": onError, "on-transform-success": onSuccess }: Readonly<Record<string, StreamFunction | undefined>>) =>
+  (
+    apply: StreamFunction,
+    { "on-transform-error": onError, "on-transform-success": onSuccess }: Readonly<Record<string, StreamFunction | undefined>>
+  ) =>
   (item: unknown): unknown => {
     const succeed = (result: unknown): unknown =>
       onSuccess === undefined ? result : whenSettled(callWithMeter(onSuccess, item, result), () => result)

@@ -6,7 +6,10 @@ import { HostCore } from "../../../src/host/HostCore.ts"
 import { pass, Pushed, settle } from "../../capabilities/timedHost.ts"
 
 /** A host on virtual time with a source to push into, and one program that holds its stream. */
-const withStream = (options: string, use: (given: { source: Pushed<number>; call: (text: string) => Effect.Effect<any>; core: HostCore }) => Effect.Effect<void, unknown>) =>
+const withStream = (
+  options: string,
+  use: (given: { source: Pushed<number>; call: (text: string) => Effect.Effect<any>; core: HostCore }) => Effect.Effect<void, unknown>
+) =>
   Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
@@ -133,7 +136,14 @@ describe("start with a key", () => {
         yield* settle
         expect(yield* call(next())).toMatchObject({ item: 1 })
         const again = (config: string) =>
-          Effect.promise(() => core.eval(`(:item (call :marketplace.stream.next {:handle (call :marketplace.stream.start {:id "a:b" :key "k" :config ${config}})}))`, {}).catch((error: Error) => error.message))
+          Effect.promise(() =>
+            core
+              .eval(
+                `(:item (call :marketplace.stream.next {:handle (call :marketplace.stream.start {:id "a:b" :key "k" :config ${config}})}))`,
+                {}
+              )
+              .catch((error: Error) => error.message)
+          )
         expect(yield* again("{:x 1}")).toBe(2)
         expect(yield* again("{:x 2}")).toContain("under which a:b runs with another config")
       })

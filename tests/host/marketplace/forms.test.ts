@@ -4,7 +4,10 @@ import { keyword, type ProviderWriter, StreamHost } from "rtfs-streams"
 let host: StreamHost | undefined
 afterEach(() => host?.stop({ timeout: 0 }))
 
-const collecting = (written: Array<unknown>): ProviderWriter => ({ write: (item) => void written.push(item), close: () => void written.push("closed") })
+const collecting = (written: Array<unknown>): ProviderWriter => ({
+  write: (item) => void written.push(item),
+  close: () => void written.push("closed")
+})
 
 const withSink = async (bindings: Record<string, unknown> = {}) => {
   const written: Array<unknown> = []
@@ -32,7 +35,16 @@ describe("stream-transform", () => {
 
   it("applies a transform that was registered, and checks both sides", async () => {
     host = await StreamHost.start()
-    host.marketplace.register({ id: "a:v1:scale", type: "transform", input: "int", output: "int", open: async ({ by }) => (item: number) => item * by })
+    host.marketplace.register({
+      id: "a:v1:scale",
+      type: "transform",
+      input: "int",
+      output: "int",
+      open:
+        async ({ by }) =>
+        (item: number) =>
+          item * by
+    })
     const scaled = (items: string, by: string) =>
       host!.eval(`(call :stream.await (stream-transform :input-stream ${items} :transform-fn "a:scale" :config {:by ${by}}))`)
     expect(await scaled("[1 2]", "3")).toEqual([3, 6])
@@ -114,7 +126,9 @@ describe("routing", () => {
     host = await StreamHost.start()
     const report = await host.run("(call :stream.to-collection {:source (stream-multiplex [[1 2 3] [10 20 30]] {:strategy :round-robin})})")
     expect(report.streams.at(-1)).toMatchObject({ status: "completed" })
-    expect(await host.eval("(call :stream.await (call :stream.to-collection {:source (stream-multiplex [[1 2 3] [10 20 30]])}))")).toEqual([1, 10, 2, 20, 3, 30])
+    expect(await host.eval("(call :stream.await (call :stream.to-collection {:source (stream-multiplex [[1 2 3] [10 20 30]])}))")).toEqual([
+      1, 10, 2, 20, 3, 30
+    ])
   })
 
   it("stream-demultiplex gives each item to its sink, and counts what has none", async () => {
@@ -145,11 +159,13 @@ describe("stream-execute", () => {
   it("tells which stage failed, and sends into a sink", async () => {
     const seen: Array<unknown> = []
     const { host, written } = await withSink({ see: (x: unknown) => void seen.push(x) })
-    await host.eval('(let [s (stream-sink "a:out")] (call :stream.await (stream-execute (stream-pipeline [[1 2] inc s]))) (stream-close s))')
+    await host.eval(
+      '(let [s (stream-sink "a:out")] (call :stream.await (stream-execute (stream-pipeline [[1 2] inc s]))) (stream-close s))'
+    )
     expect(written).toEqual([2, 3, "closed"])
     await expect(
       host.run("(stream-execute (stream-pipeline [[1] inc (fn [x] (/ x 0))]) {:on-stage-error (fn [stage err] (see stage))})")
-    ).rejects.toThrow()
+    ).rejects.toThrow("Division by zero")
     expect(seen).toEqual([2])
   })
 })

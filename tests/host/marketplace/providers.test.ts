@@ -5,9 +5,10 @@ import { gate, settle } from "../steps.ts"
 let host: StreamHost | undefined
 afterEach(() => host?.stop({ timeout: 0 }))
 
-const numbers = (count: number) => async function* () {
-  for (let n = 1; n <= count; n++) yield n
-}
+const numbers = (count: number) =>
+  async function* () {
+    for (let n = 1; n <= count; n++) yield n
+  }
 
 describe("providers", () => {
   it("are opened by the newest version that the id leaves open", async () => {
@@ -42,7 +43,9 @@ describe("providers", () => {
 
   it("are refused where the policy does not grant their effects, and that is on record", async () => {
     const told: Array<string> = []
-    host = await StreamHost.start({ onProviderUse: ({ call, outcome, program, subject }) => told.push(`${program} ${call} ${subject} ${outcome}`) })
+    host = await StreamHost.start({
+      onProviderUse: ({ call, outcome, program, subject }) => told.push(`${program} ${call} ${subject} ${outcome}`)
+    })
     let opened = 0
     host.marketplace.register({ id: "com.example:v1:net", type: "source", effects: [":network"], open: () => (opened++, []) })
     await expect(host.run('(stream-source "com.example:net")')).rejects.toThrow("Not permitted: :com.example:v1:net needs :network")
@@ -53,7 +56,8 @@ describe("providers", () => {
 
   it("are checked when they are registered", async () => {
     host = await StreamHost.start()
-    const register = (provider: object) => () => host!.marketplace.register({ id: "a:b", type: "source", open: () => [], ...provider } as never)
+    const register = (provider: object) => () =>
+      host!.marketplace.register({ id: "a:b", type: "source", open: () => [], ...provider } as never)
     expect(register({ id: "a b" })).toThrow('can\'t use the id "a b"')
     expect(register({ type: "spring" })).toThrow('knows no type "spring"')
     expect(register({ effects: [":teleport"] })).toThrow('knows no effect ":teleport"')
@@ -61,12 +65,15 @@ describe("providers", () => {
     register({})()
     expect(register({})).toThrow("there is one already")
     await expect(host.eval('(register-stream-capability :capability-id "c:d" :type :stream-source)')).rejects.toThrow("needs :open for c:d")
-    await expect(host.eval('(register-stream-capability :capability-id "a:b" :type :stream-source :open (fn [c] []))')).rejects.toThrow("there is one already")
+    await expect(host.eval('(register-stream-capability :capability-id "a:b" :type :stream-source :open (fn [c] []))')).rejects.toThrow(
+      "there is one already"
+    )
   })
 
   it("of a program are gone with it", async () => {
     host = await StreamHost.start()
-    const text = '(do (register-stream-capability :capability-id "a:b" :type :stream-source :open (fn [c] [(:x c)])) (:item (call :marketplace.stream.next {:handle (stream-source "a:b" {:config {:x 7}})})))'
+    const text =
+      '(do (register-stream-capability :capability-id "a:b" :type :stream-source :open (fn [c] [(:x c)])) (:item (call :marketplace.stream.next {:handle (stream-source "a:b" {:config {:x 7}})})))'
     expect(await host.eval(text)).toBe(7)
     expect(await host.eval(text)).toBe(7)
     expect(host.marketplace.find()).toEqual([])
@@ -82,7 +89,8 @@ describe("providers", () => {
       open: ({ items }) => items
     })
     await expect(host.eval('(stream-source "a:b")')).rejects.toThrow("can't open a:b with this :config")
-    const all = (options: string) => host!.run(`(call :stream.to-collection {:source (stream-source "a:b" {:config {:items [1 "x" 3]} ${options}})})`)
+    const all = (options: string) =>
+      host!.run(`(call :stream.to-collection {:source (stream-source "a:b" {:config {:items [1 "x" 3]} ${options}})})`)
     await expect(all("")).rejects.toThrow("An item of a:b does not satisfy its schema")
     const report = await all(":strict-validation false")
     expect(report.streams.map(({ skipped }) => skipped)).toContain(1)
@@ -163,7 +171,9 @@ describe("callbacks", () => {
         throw new Error("broken pipe")
       }
     })
-    await host.run('(stream-consume (stream-source "a:b") {:on-item (fn [x] (see x)) :on-complete (fn [] (see :end)) :on-error (fn [e] (see (:message e)))})')
+    await host.run(
+      '(stream-consume (stream-source "a:b") {:on-item (fn [x] (see x)) :on-complete (fn [] (see :end)) :on-error (fn [e] (see (:message e)))})'
+    )
     expect(seen).toEqual([1, 2, expect.stringContaining("broken pipe")])
   })
 
@@ -189,10 +199,14 @@ describe("callbacks", () => {
     host = await StreamHost.start()
     host.marketplace.register({ id: "a:b", type: "source", open: numbers(5) })
     await expect(
-      host.eval('(let [h (stream-source "a:b")] (call :marketplace.stream.next {:handle h}) (stream-consume h {:on-item (fn [x] x)} {:group "default"}))')
+      host.eval(
+        '(let [h (stream-source "a:b")] (call :marketplace.stream.next {:handle h}) (stream-consume h {:on-item (fn [x] x)} {:group "default"}))'
+      )
     ).rejects.toThrow("takes its items by next, so it can't have callbacks")
     await expect(
-      host.eval('(let [h (stream-source "a:b")] (stream-consume h {:on-item (fn [x] x)} {:group "g"}) (call :marketplace.stream.next {:handle h :group "g"}))')
+      host.eval(
+        '(let [h (stream-source "a:b")] (stream-consume h {:on-item (fn [x] x)} {:group "g"}) (call :marketplace.stream.next {:handle h :group "g"}))'
+      )
     ).rejects.toThrow("takes its items by callbacks, so it can't take them by next")
   })
 
@@ -211,14 +225,23 @@ describe("callbacks", () => {
 describe("sinks", () => {
   const collecting = () => {
     const written: Array<unknown> = []
-    return { written, writer: { write: (item: unknown) => void written.push(item), close: () => void written.push("closed"), abort: () => void written.push("aborted") } }
+    return {
+      written,
+      writer: {
+        write: (item: unknown) => void written.push(item),
+        close: () => void written.push("closed"),
+        abort: () => void written.push("aborted")
+      }
+    }
   }
 
   it("write what was sent, in its order, and are closed once", async () => {
     const { writer, written } = collecting()
     host = await StreamHost.start()
     host.marketplace.register({ id: "a:out", type: "sink", open: () => writer })
-    const value = await host.eval('(let [s (stream-sink "a:out")] (stream-produce s 1) (stream-produce s :items [2 3]) (stream-close s) (stream-close s) (stream-produce s 4))')
+    const value = await host.eval(
+      '(let [s (stream-sink "a:out")] (stream-produce s 1) (stream-produce s :items [2 3]) (stream-close s) (stream-close s) (stream-produce s 4))'
+    )
     expect(value).toEqual({ status: keyword("closed"), accepted: 0 })
     expect(written).toEqual([1, 2, 3, "closed"])
   })
@@ -227,7 +250,11 @@ describe("sinks", () => {
     const step = gate()
     const written: Array<unknown> = []
     host = await StreamHost.start()
-    host.marketplace.register({ id: "a:out", type: "sink", open: () => ({ write: async (item) => (await step.wait(), void written.push(item)) }) })
+    host.marketplace.register({
+      id: "a:out",
+      type: "sink",
+      open: () => ({ write: async (item) => (await step.wait(), void written.push(item)) })
+    })
     const session = host.session()
     await session.eval('(def s (call :marketplace.stream.open-sink {:id "a:out" :buffer-size 2}))')
     const send = async (options: string) => (await session.eval(`(call :marketplace.stream.send {:handle s ${options}})`)).value
@@ -245,7 +272,9 @@ describe("sinks", () => {
     const { writer, written } = collecting()
     host = await StreamHost.start()
     host.marketplace.register({ id: "a:out", type: "sink", input: "int", open: () => writer })
-    const value = (await host.eval('(let [s (stream-sink "a:out") r (stream-produce s :items [1 "x"])] (stream-close s) [(:status r) (:accepted r) (:message (:error r))])')) as Array<unknown>
+    const value = (await host.eval(
+      '(let [s (stream-sink "a:out") r (stream-produce s :items [1 "x"])] (stream-close s) [(:status r) (:accepted r) (:message (:error r))])'
+    )) as Array<unknown>
     expect(value.slice(0, 2)).toEqual([keyword("error"), 0])
     expect(value[2]).toContain("Item 2 of 2 does not satisfy the input schema of a:out")
     expect(written).toEqual(["closed"])
@@ -255,7 +284,9 @@ describe("sinks", () => {
     const { writer, written } = collecting()
     host = await StreamHost.start()
     host.marketplace.register({ id: "a:out", type: "sink", open: () => writer })
-    const value = await host.eval('(let [s (stream-sink "a:out")] (stream-produce s 1 {:mode :acked}) (call :marketplace.stream.abort {:handle s}) (:status (stream-produce s 2)))')
+    const value = await host.eval(
+      '(let [s (stream-sink "a:out")] (stream-produce s 1 {:mode :acked}) (call :marketplace.stream.abort {:handle s}) (:status (stream-produce s 2)))'
+    )
     expect(value).toEqual(keyword("error"))
     expect(written).toEqual([1, "aborted"])
   })
