@@ -17,7 +17,13 @@ const runs = (ordinary: number) => ({ numRuns: Number(process.env["FC_RUNS"] ?? 
 const perform = <A>(effect: Effect.Effect<A, unknown>): Promise<A> =>
   Effect.runPromise(
     Effect.flatMap(Clock.Clock, (clock) =>
-      Effect.provideService(effect, Clock.Clock, Object.assign(Object.create(clock) as Clock.Clock, { sleep: () => Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve))) }))
+      Effect.provideService(
+        effect,
+        Clock.Clock,
+        Object.assign(Object.create(clock) as Clock.Clock, {
+          sleep: () => Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+        })
+      )
     )
   )
 
@@ -80,7 +86,14 @@ const scenarios: fc.Arbitrary<Scenario> = fc.record({
 })
 
 /** Runs a stream until it has ended, as its actor and its supervisor do; who looks on resumes it when it is paused. */
-const outcome = async ({ breaks, capacity, count, failures, kill, pauses }: Scenario): Promise<{ readonly state: unknown; readonly outputs: ReadonlyArray<unknown>; readonly longest: number }> => {
+const outcome = async ({
+  breaks,
+  capacity,
+  count,
+  failures,
+  kill,
+  pauses
+}: Scenario): Promise<{ readonly state: unknown; readonly outputs: ReadonlyArray<unknown>; readonly longest: number }> => {
   const scope = Scope.makeUnsafe()
   const store = await perform(Scope.provide(openStateStore("memory:"), scope))
   const failing = new Set(failures)
@@ -89,7 +102,18 @@ const outcome = async ({ breaks, capacity, count, failures, kill, pauses }: Scen
   const life = async (from: ConstructorParameters<typeof McpStream>[0]["from"], killAfter: number) => {
     const transport = new Scripted(count, breaks)
     const stream: McpStream = new McpStream({
-      id: "s", endpoint: "s", processorName: null, initialState: [], capacity, outputSchema: undefined, timeoutMs: 1, autoConnect: true, transport, perform, now: () => 0, from,
+      id: "s",
+      endpoint: "s",
+      processorName: null,
+      initialState: [],
+      capacity,
+      outputSchema: undefined,
+      timeoutMs: 1,
+      autoConnect: true,
+      transport,
+      perform,
+      now: () => 0,
+      from,
       keeper: await SnapshotKeeper.open(store, "s", { stream: null }, perform, () => {}),
       processor: async (state: ReadonlyArray<number>, chunk: number) => {
         if (failing.delete(chunk)) throw new Error("once")
@@ -102,7 +126,10 @@ const outcome = async ({ breaks, capacity, count, failures, kill, pauses }: Scen
       const watching = setInterval(() => {
         if (stream.status === "paused") void stream.send("resume")
       }, 0)
-      const next = await stream.next().then((value) => ({ value }), () => "failed" as const)
+      const next = await stream.next().then(
+        (value) => ({ value }),
+        () => "failed" as const
+      )
       clearInterval(watching)
       if (next === "failed") {
         stream.open()
@@ -138,7 +165,9 @@ describe("an MCP stream", () => {
     ))
 
   it("keeps its end, and pauses and resumes only while it has none", () => {
-    const events = fc.array(fc.constantFrom<McpEvent>("pause", "resume", "complete", "stop", "cancel", "fail", "restart"), { maxLength: 12 })
+    const events = fc.array(fc.constantFrom<McpEvent>("pause", "resume", "complete", "stop", "cancel", "fail", "restart"), {
+      maxLength: 12
+    })
     const ends: Readonly<Partial<Record<McpEvent, McpStatus>>> = { complete: "completed", stop: "stopped", cancel: "cancelled" }
     // Written anew, in the simplest way: what the last event that counts has made of it.
     const model = (status: McpStatus, event: McpEvent): McpStatus => {

@@ -5,7 +5,10 @@ import type { McpServerOptions } from "./McpServerOptions.ts"
 import { makeNetworkAccess } from "./NetworkPolicy.ts"
 
 /** The MCP servers of a host, and the base URL of its environment. **Fails** by throwing `InvalidHostOption`. */
-export const makeMcpAccess = ({ mcpEndpoints = {}, mcpServers = {}, secrets }: HostOptions, environment: NodeJS.ProcessEnv = process.env): McpAccess => {
+export const makeMcpAccess = (
+  { mcpEndpoints = {}, mcpServers = {}, secrets }: HostOptions,
+  environment: NodeJS.ProcessEnv = process.env
+): McpAccess => {
   const servers = new Map(Object.entries(mcpServers).map(([name, options]) => [name, serverOf(name, options, secrets)]))
   return {
     servers,

@@ -28,7 +28,9 @@ export const payloadOfText = (text: string): unknown => {
 export const plainKeys = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(plainKeys)
   if (value === null || typeof value !== "object") return value
-  const entries = Object.entries(value).map(([key, entry]) => [key.length > 1 && key.startsWith(":") ? key.slice(1) : key, plainKeys(entry)] as const)
+  const entries = Object.entries(value).map(
+    ([key, entry]) => [key.length > 1 && key.startsWith(":") ? key.slice(1) : key, plainKeys(entry)] as const
+  )
   // A key `__proto__` of a peer must not become a prototype.
   return Object.fromEntries(entries.filter(([key]) => key !== "__proto__"))
 }
@@ -61,7 +63,8 @@ interface ToolResult {
 
 /** The last chunk of a tool: its structured content, else its texts. */
 export const resultChunk = (result: ToolResult): Chunk => {
-  const value = result.structuredContent === undefined ? single((result.content ?? []).map(contentValue)) : plainKeys(result.structuredContent)
+  const value =
+    result.structuredContent === undefined ? single((result.content ?? []).map(contentValue)) : plainKeys(result.structuredContent)
   return { value, metadata: { kind: keyword(result.isError === true ? "error" : "result") }, bytes: sizeOf(result), cursor: null }
 }
 

@@ -54,10 +54,14 @@ export class Discovery implements StreamTransport {
       const offers = client.getServerCapabilities() ?? {}
       const { tools } = offers.tools === undefined ? { tools: [] } : await client.listTools(undefined, options)
       const { resources } = offers.resources === undefined ? { resources: [] } : await client.listResources(undefined, options)
-      const { resourceTemplates } = offers.resources === undefined ? { resourceTemplates: [] } : await client.listResourceTemplates(undefined, options).catch(() => ({ resourceTemplates: [] }))
+      const { resourceTemplates } =
+        offers.resources === undefined
+          ? { resourceTemplates: [] }
+          : await client.listResourceTemplates(undefined, options).catch(() => ({ resourceTemplates: [] }))
       const tool = tools.find((candidate) => candidate.name === name)
       const resource = resources.find((candidate) => candidate.uri === name) ?? resources.find((candidate) => candidate.name === name)
-      if (tool !== undefined && resource !== undefined) throw this.#failure(`${name} is a tool and a resource of the server`, `Write "tool:${name}" or "resource:${resource.uri}".`)
+      if (tool !== undefined && resource !== undefined)
+        throw this.#failure(`${name} is a tool and a resource of the server`, `Write "tool:${name}" or "resource:${resource.uri}".`)
       if (tool !== undefined) return toTool(name)
       if (resource !== undefined) return toResource(resource.uri)
       if (resourceTemplates.some(({ uriTemplate }) => isInstance(uriTemplate, name))) return toResource(name)
@@ -77,7 +81,9 @@ export class Discovery implements StreamTransport {
 }
 
 const listed = (names: ReadonlyArray<string>): string =>
-  names.length === 0 ? "(none)" : `${names.slice(0, mostListed).join(", ")}${names.length > mostListed ? ` and ${names.length - mostListed} more` : ""}`
+  names.length === 0
+    ? "(none)"
+    : `${names.slice(0, mostListed).join(", ")}${names.length > mostListed ? ` and ${names.length - mostListed} more` : ""}`
 
 /** Whether a URI is one that a template such as `weather://{city}` stands for. */
 export const isInstance = (template: string, uri: string): boolean => {

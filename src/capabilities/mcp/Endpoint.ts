@@ -14,11 +14,16 @@ export const readEndpoint = (capability: string, written: unknown): Endpoint => 
   if (isKeyword(written)) return readText(capability, written.name)
   if (typeof written === "string") return readText(capability, written.trim())
   if (typeof written === "object" && written !== null && isPlainMap(written)) return readMap(capability, written)
-  throw new InvalidCall(capability, `needs :endpoint as a text or a map such as {:server "weather" :tool "watch"}, but got ${shown(written)}.`, "endpoint")
+  throw new InvalidCall(
+    capability,
+    `needs :endpoint as a text or a map such as {:server "weather" :tool "watch"}, but got ${shown(written)}.`,
+    "endpoint"
+  )
 }
 
 const readMap = (capability: string, map: Readonly<Record<string, unknown>>): Endpoint => {
-  const refuse = (problem: string) => new InvalidCall(capability, `has an :endpoint that ${problem}; it takes {:server :tool}, {:server :resource} or {:sse}.`, "endpoint")
+  const refuse = (problem: string) =>
+    new InvalidCall(capability, `has an :endpoint that ${problem}; it takes {:server :tool}, {:server :resource} or {:sse}.`, "endpoint")
   for (const [key, value] of Object.entries(map)) {
     if (!["server", "tool", "resource", "sse"].includes(key)) throw refuse(`has the unknown key :${key}`)
     if (typeof value !== "string" || value === "") throw refuse(`has no text as :${key}`)
@@ -46,10 +51,17 @@ const readText = (capability: string, text: string): Endpoint => {
 
 /** The id of a stream: `mcp-weather-monitor-v1-` and a random part. */
 export const streamIdOf = (endpoint: Endpoint, random: string): string => {
-  const name = endpoint.kind === "tool" || endpoint.kind === "name" ? endpoint.name : endpoint.kind === "resource" ? endpoint.uri : endpoint.url
-  const plain = name.replace(/[?#].*$/s, "").replaceAll(".", "-").replaceAll(/[^A-Za-z0-9_-]+/g, "-").replaceAll(/^-+|-+$/g, "").slice(0, 80)
+  const name =
+    endpoint.kind === "tool" || endpoint.kind === "name" ? endpoint.name : endpoint.kind === "resource" ? endpoint.uri : endpoint.url
+  const plain = name
+    .replace(/[?#].*$/s, "")
+    .replaceAll(".", "-")
+    .replaceAll(/[^A-Za-z0-9_-]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "")
+    .slice(0, 80)
   return `mcp-${plain === "" ? "stream" : plain}-${random}`
 }
 
 /** The URL of a name below a base, as a path of it. */
-export const urlBelow = (base: string, name: string): string => (name === "" ? base : `${base.replace(/\/$/, "")}/${name.replace(/^\//, "")}`)
+export const urlBelow = (base: string, name: string): string =>
+  name === "" ? base : `${base.replace(/\/$/, "")}/${name.replace(/^\//, "")}`

@@ -53,9 +53,12 @@ export const connect = async (options: ConnectOptions): Promise<McpConnection> =
   if (server.kind === "stdio") {
     const pipe = () => stdioWire(options)
     // A server that ends itself at what it does not know is asked again, in the words of its time.
-    return open(sdk, options, pipe(), "auto").catch((error: unknown) => (isClosedByProbe(error) ? open(sdk, options, pipe(), "legacy") : Promise.reject(asFailure(options, error))))
+    return open(sdk, options, pipe(), "auto").catch((error: unknown) =>
+      isClosedByProbe(error) ? open(sdk, options, pipe(), "legacy") : Promise.reject(asFailure(options, error))
+    )
   }
-  if (server.transport === "sse") return open(sdk, options, sseWire(sdk, options), "legacy").catch((error: unknown) => Promise.reject(asFailure(options, error)))
+  if (server.transport === "sse")
+    return open(sdk, options, sseWire(sdk, options), "legacy").catch((error: unknown) => Promise.reject(asFailure(options, error)))
   try {
     return await open(sdk, options, httpWire(sdk, options), "auto")
   } catch (error) {
@@ -68,7 +71,12 @@ export const connect = async (options: ConnectOptions): Promise<McpConnection> =
 
 type Sdk = typeof import("@modelcontextprotocol/client")
 
-const open = async (sdk: Sdk, { perform, receiver, signal, timeoutMs }: ConnectOptions, wire: Wire, mode: "auto" | "legacy"): Promise<McpConnection> => {
+const open = async (
+  sdk: Sdk,
+  { perform, receiver, signal, timeoutMs }: ConnectOptions,
+  wire: Wire,
+  mode: "auto" | "legacy"
+): Promise<McpConnection> => {
   const client = new sdk.Client(
     { name: "rtfs-streams", version: "0.1.0" },
     // What a server asks of us is nothing that a stream can answer: it is told so, and the call ends.
@@ -109,13 +117,22 @@ const httpWire = (sdk: Sdk, options: ConnectOptions): Wire => {
   const sending = new Set<Promise<unknown>>()
   /** Answers a request whose stream has ended without an answer: the client itself would wait for ever. */
   class Transport extends sdk.StreamableHTTPClientTransport {
-    override send(message: Parameters<InstanceType<Sdk["StreamableHTTPClientTransport"]>["send"]>[0], sendOptions: Parameters<InstanceType<Sdk["StreamableHTTPClientTransport"]>["send"]>[1] = {}): Promise<void> {
+    override send(
+      message: Parameters<InstanceType<Sdk["StreamableHTTPClientTransport"]>["send"]>[0],
+      sendOptions: Parameters<InstanceType<Sdk["StreamableHTTPClientTransport"]>["send"]>[1] = {}
+    ): Promise<void> {
       const ended = () => {
         sendOptions.onRequestStreamEnd?.()
         for (const one of Array.isArray(message) ? message : [message]) {
           if (!("method" in one) || !("id" in one)) continue
           // Behind what is being dispatched: an answer that did come wins.
-          setImmediate(() => this.onmessage?.({ jsonrpc: "2.0", id: one.id, error: { code: streamEnded, message: "the answer's stream has ended without an answer" } }))
+          setImmediate(() =>
+            this.onmessage?.({
+              jsonrpc: "2.0",
+              id: one.id,
+              error: { code: streamEnded, message: "the answer's stream has ended without an answer" }
+            })
+          )
         }
       }
       const sent = super.send(message, { ...sendOptions, onRequestStreamEnd: ended })
@@ -167,18 +184,31 @@ const isClosedByProbe = (error: unknown): boolean => (error as { readonly code?:
 
 /** Of an answer that says no. */
 const statusOf = (error: unknown): number | undefined => {
-  const { cause, data, status } = error as { readonly status?: unknown; readonly data?: { readonly status?: unknown }; readonly cause?: unknown }
+  const { cause, data, status } = error as {
+    readonly status?: unknown
+    readonly data?: { readonly status?: unknown }
+    readonly cause?: unknown
+  }
   const found = status ?? data?.status
   return typeof found === "number" ? found : cause instanceof Error ? statusOf(cause) : undefined
 }
 
 /** A break that another connection may mend. */
 export const disconnected = (problem: string): McpFailure =>
-  new McpFailure({ stream: "from its server", reason: "disconnected", problem, fix: "Start it again, or give :reissue true where calling the tool twice does no harm.", isTemporary: true })
+  new McpFailure({
+    stream: "from its server",
+    reason: "disconnected",
+    problem,
+    fix: "Start it again, or give :reissue true where calling the tool twice does no harm.",
+    isTemporary: true
+  })
 
 /** Servers answer with whole pages. */
 export const excerpt = (text: string): string => {
-  const plain = text.replaceAll(/<[^<>]{0,200}>/g, " ").replaceAll(/\s+/g, " ").trim()
+  const plain = text
+    .replaceAll(/<[^<>]{0,200}>/g, " ")
+    .replaceAll(/\s+/g, " ")
+    .trim()
   return plain.length > 200 ? `${plain.slice(0, 200)}…` : plain
 }
 
@@ -194,7 +224,10 @@ const asFailure = ({ server, signal }: ConnectOptions, error: unknown): unknown 
     stream: `of the server ${server.name}`,
     reason: "server",
     problem: `the connection could not be made: ${problem}`,
-    fix: status === 401 || status === 403 ? "Check the headers of mcpServers: a token as {{secret:NAME}}." : "Check the server's entry in mcpServers, and that it runs.",
+    fix:
+      status === 401 || status === 403
+        ? "Check the headers of mcpServers: a token as {{secret:NAME}}."
+        : "Check the server's entry in mcpServers, and that it runs.",
     isTemporary: status === undefined || status >= 500 || status === 429
   })
 }

@@ -205,14 +205,26 @@ export class McpStream {
     return result.output
   }
 
-  async #call(processor: StreamFunction | undefined, value: unknown, metadata: Readonly<Record<string, unknown>>): Promise<ProcessorResult> {
+  async #call(
+    processor: StreamFunction | undefined,
+    value: unknown,
+    metadata: Readonly<Record<string, unknown>>
+  ): Promise<ProcessorResult> {
     if (processor === undefined) return { state: { value: bookkeeping(this.state, value, metadata) }, event: undefined }
     let result: unknown
     try {
       result = await callWithMeter(processor, this.state, value, metadata)
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause)
-      throw Object.assign(new McpFailure({ stream: this.id, reason: "processor", problem: `its processor failed: ${message}`, fix: "Correct the processor; the chunk has not been worked off." }), { cause })
+      throw Object.assign(
+        new McpFailure({
+          stream: this.id,
+          reason: "processor",
+          problem: `its processor failed: ${message}`,
+          fix: "Correct the processor; the chunk has not been worked off."
+        }),
+        { cause }
+      )
     }
     return readResult(this.id, result, this.#schema)
   }

@@ -17,7 +17,11 @@ export class McpStreams {
   /** **Fails** by throwing `BoundExceeded`. */
   checkRoom(capability: string): void {
     if (this.#known.size - this.#ended.length < mostOpen) return
-    throw new BoundExceeded(capability, `would be one stream more than the ${mostOpen} of this host that have not ended`, "Stop streams that are not needed (:mcp.stream.stop).")
+    throw new BoundExceeded(
+      capability,
+      `would be one stream more than the ${mostOpen} of this host that have not ended`,
+      "Stop streams that are not needed (:mcp.stream.stop)."
+    )
   }
 
   add(handle: McpStreamHandle): void {

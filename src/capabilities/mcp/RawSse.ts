@@ -86,7 +86,11 @@ export class RawSse implements StreamTransport {
     const body = decodedBody(answer.body, answer.headers["content-encoding"], { mostBytes: undefined, url })
     try {
       const window = new ByteWindow(body)
-      const parser = new SseParser({ path: withoutQuery(url), maxRecordBytes: mostBytes, from: { lastId: receiver.cursor(), retryMs: null } })
+      const parser = new SseParser({
+        path: withoutQuery(url),
+        maxRecordBytes: mostBytes,
+        from: { lastId: receiver.cursor(), retryMs: null }
+      })
       const followed = new Set<string>()
       for (;;) {
         const batch = parser.take(window)
@@ -137,12 +141,32 @@ export class RawSse implements StreamTransport {
       const answer = await this.#ask(target, "application/json, text/event-stream, */*", scope, null)
       if (answer.status < 200 || answer.status > 299) throw failureOfStatus(target, answer.status, undefined, this.#options.now())
       const body = decodedBody(answer.body, answer.headers["content-encoding"], { mostBytes, url: target })
-      const bytes = await allBytes(body, mostBytes, () => new NetworkFailure({ url: target, operation: "read from", problem: `its answer is longer than ${mostBytes} bytes`, fix: "Read it as a stream of its own." })).finally(body.close)
+      const bytes = await allBytes(
+        body,
+        mostBytes,
+        () =>
+          new NetworkFailure({
+            url: target,
+            operation: "read from",
+            problem: `its answer is longer than ${mostBytes} bytes`,
+            fix: "Read it as a stream of its own."
+          })
+      ).finally(body.close)
       const text = bytes.toString("utf8")
-      return { value: payloadOfText(text), metadata: { kind: keyword("follow-up"), origin, source: withoutQuery(target) }, bytes: bytes.length, cursor: null }
+      return {
+        value: payloadOfText(text),
+        metadata: { kind: keyword("follow-up"), origin, source: withoutQuery(target) },
+        bytes: bytes.length,
+        cursor: null
+      }
     } catch (error) {
       const problem = network.conceal(error instanceof Error ? error.message : String(error))
-      return { value: { target: withoutQuery(target), error: problem }, metadata: { kind: keyword("follow-up-error"), origin, source: withoutQuery(target) }, bytes: problem.length, cursor: null }
+      return {
+        value: { target: withoutQuery(target), error: problem },
+        metadata: { kind: keyword("follow-up-error"), origin, source: withoutQuery(target) },
+        bytes: problem.length,
+        cursor: null
+      }
     } finally {
       await perform(Scope.close(scope, Exit.void))
     }
@@ -168,7 +192,13 @@ export class RawSse implements StreamTransport {
     const { headers, status } = answer
     if (status !== 200) throw failureOfStatus(url, status, headers["retry-after"], now())
     if (/^text\/event-stream\b/i.test(headers["content-type"] ?? "")) return
-    throw new NetworkFailure({ url, operation: "read from", problem: "its answer is no text/event-stream", fix: "Check the URL. An MCP server is named in the host's option mcpServers, not by its URL.", status })
+    throw new NetworkFailure({
+      url,
+      operation: "read from",
+      problem: "its answer is no text/event-stream",
+      fix: "Check the URL. An MCP server is named in the host's option mcpServers, not by its URL.",
+      status
+    })
   }
 }
 

@@ -90,7 +90,10 @@ export class ResourceSubscription implements StreamTransport {
       await receiver.room()
       changes = 0
       const chunk = reads
-        ? resourceChunk(uri, (await Promise.race([client.readResource({ uri }, { timeout: timeoutMs, cacheMode: "bypass" }), connection.lost])).contents)
+        ? resourceChunk(
+            uri,
+            (await Promise.race([client.readResource({ uri }, { timeout: timeoutMs, cacheMode: "bypass" }), connection.lost])).contents
+          )
         : changeChunk(uri)
       receiver.offer(chunk)
     }

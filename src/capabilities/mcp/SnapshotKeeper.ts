@@ -45,7 +45,12 @@ export class SnapshotKeeper {
   /** Saves go one after the other. */
   #last: Promise<unknown> = Promise.resolve()
 
-  private constructor(fields: { readonly kind: StateStore["kind"]; readonly owned: OwnedStream; readonly scope: Scope.Closeable; readonly next: number }, registration: Registration, perform: Perform, log: (line: string) => unknown) {
+  private constructor(
+    fields: { readonly kind: StateStore["kind"]; readonly owned: OwnedStream; readonly scope: Scope.Closeable; readonly next: number },
+    registration: Registration,
+    perform: Perform,
+    log: (line: string) => unknown
+  ) {
     this.kind = fields.kind
     this.#owned = fields.owned
     this.#scope = fields.scope
@@ -56,7 +61,13 @@ export class SnapshotKeeper {
   }
 
   /** **Fails** with `StreamInUse` while another process runs the stream, and with `StoreFailure`. */
-  static async open(store: StateStore, id: string, registration: Registration, perform: Perform, log: (line: string) => unknown): Promise<SnapshotKeeper> {
+  static async open(
+    store: StateStore,
+    id: string,
+    registration: Registration,
+    perform: Perform,
+    log: (line: string) => unknown
+  ): Promise<SnapshotKeeper> {
     const scope = Scope.makeUnsafe()
     try {
       const owned = await perform(Scope.provide(store.own(storedUnder(id)), scope))
@@ -85,7 +96,8 @@ export class SnapshotKeeper {
     } catch (error) {
       if ((error as { readonly _tag?: string })._tag === "StreamFenced") throw error
       const problem = `Its snapshot could not be kept: ${error instanceof Error ? error.message : String(error)}`
-      if (this.failures++ === 0) this.#log(`The MCP stream ${this.#owned.stream.slice(prefix.length)} goes on, but can't be resumed from here. ${problem}`)
+      if (this.failures++ === 0)
+        this.#log(`The MCP stream ${this.#owned.stream.slice(prefix.length)} goes on, but can't be resumed from here. ${problem}`)
       return problem
     }
   }
@@ -104,7 +116,11 @@ export class SnapshotKeeper {
 }
 
 /** **Fails** with `McpFailure` where nothing usable is kept under this id. */
-export const keptSnapshot = async (store: StateStore, id: string, perform: Perform): Promise<{ readonly snapshot: Snapshot; readonly registration: Registration }> => {
+export const keptSnapshot = async (
+  store: StateStore,
+  id: string,
+  perform: Perform
+): Promise<{ readonly snapshot: Snapshot; readonly registration: Registration }> => {
   const kept = await perform(store.checkpoints(storedUnder(id)))
   // The newest one that is whole.
   for (const { content } of kept) {
@@ -122,4 +138,3 @@ export const keptSnapshot = async (store: StateStore, id: string, perform: Perfo
 
 const prefix = "mcp/"
 const storedUnder = (id: string): string => `${prefix}${id}`
-

@@ -53,7 +53,14 @@ export class StdioPipe implements Transport {
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve)
       child.once("error", (error: NodeJS.ErrnoException) =>
-        reject(new McpFailure({ stream: `of the server ${server}`, reason: "server", problem: `its command can't be started (${error.code ?? error.message})`, fix: "Check the command and the folder of mcpServers." }))
+        reject(
+          new McpFailure({
+            stream: `of the server ${server}`,
+            reason: "server",
+            problem: `its command can't be started (${error.code ?? error.message})`,
+            fix: "Check the command and the folder of mcpServers."
+          })
+        )
       )
     })
     void this.#read(child).catch((error: unknown) => this.onerror?.(error as Error))
@@ -73,7 +80,8 @@ export class StdioPipe implements Transport {
           if (line !== "") await this.#pass(line)
         }
         rest = rest.slice(from)
-        if (rest.length > mostLineBytes) throw new Error(`The MCP server ${this.#options.server} sent a line longer than ${mostLineBytes} bytes.`)
+        if (rest.length > mostLineBytes)
+          throw new Error(`The MCP server ${this.#options.server} sent a line longer than ${mostLineBytes} bytes.`)
       }
     } finally {
       this.onclose?.()
@@ -96,7 +104,8 @@ export class StdioPipe implements Transport {
 
   send(message: JSONRPCMessage): Promise<void> {
     const input = this.#child?.stdin
-    if (input === null || input === undefined || !input.writable) return Promise.reject(new Error(`The MCP server ${this.#options.server} is not running.`))
+    if (input === null || input === undefined || !input.writable)
+      return Promise.reject(new Error(`The MCP server ${this.#options.server} is not running.`))
     return new Promise((resolve, reject) => {
       input.write(`${JSON.stringify(message)}\n`, (error) => (error ? reject(error) : resolve()))
     })

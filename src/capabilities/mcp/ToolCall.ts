@@ -63,7 +63,10 @@ export class ToolCall implements StreamTransport {
         if (params.progressToken === progressToken) receiver.offer(progressChunk(params))
       })
       this.#isCalled = true
-      const called = connection.client.callTool({ name: tool, arguments: { ...args }, _meta: { progressToken } }, { signal, timeout: noTimeoutMs, maxTotalTimeout: noTimeoutMs })
+      const called = connection.client.callTool(
+        { name: tool, arguments: { ...args }, _meta: { progressToken } },
+        { signal, timeout: noTimeoutMs, maxTotalTimeout: noTimeoutMs }
+      )
       const result = await Promise.race([called, connection.lost])
       // The last reports are being dispatched.
       await new Promise((resolve) => setImmediate(resolve))

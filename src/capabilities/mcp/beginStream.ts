@@ -22,7 +22,12 @@ export type StartSettings = OptionsOf<typeof startOptions>
  *
  * **Fails** with `InvalidCall`, `PermissionDenied`, and with `StreamInUse` while another process runs it.
  */
-export const beginStream = async (capability: string, settings: StartSettings, context: CallContext, from?: Snapshot): Promise<McpStreamHandle> => {
+export const beginStream = async (
+  capability: string,
+  settings: StartSettings,
+  context: CallContext,
+  from?: Snapshot
+): Promise<McpStreamHandle> => {
   const { mcp, network, now, perform } = context
   const { access } = mcp
   const endpoint = readEndpoint(capability, settings.endpoint)
@@ -42,7 +47,11 @@ export const beginStream = async (capability: string, settings: StartSettings, c
   })
   access.streams.checkRoom(capability)
   if (access.streams.find(id)?.isOver === false) {
-    throw new InvalidCall(capability, `has a :stream-id under which a stream of this host runs: ${id}. Stop that one first, or go on with it (:mcp.stream.resume).`, "stream-id")
+    throw new InvalidCall(
+      capability,
+      `has a :stream-id under which a stream of this host runs: ${id}. Stop that one first, or go on with it (:mcp.stream.resume).`,
+      "stream-id"
+    )
   }
   const value = new StreamValue(mcpSource, { ...settings, "stream-id": id }, [])
   const registration = { stream: mcp.keep(value) }
@@ -66,7 +75,14 @@ export const beginStream = async (capability: string, settings: StartSettings, c
     })
     await keeper.save(stream.snapshot(), now())
     const actor = context.start(
-      decodeCall(forEach, [value.copy({ ...value.options, stream }), { callback: (output: unknown) => stream.outputs.offer(output), as: "output", "buffer-size": 32 }], asStream).value
+      decodeCall(
+        forEach,
+        [
+          value.copy({ ...value.options, stream }),
+          { callback: (output: unknown) => stream.outputs.offer(output), as: "output", "buffer-size": 32 }
+        ],
+        asStream
+      ).value
     )
     const handle = new McpStreamHandle(stream, actor)
     access.streams.add(handle)
@@ -89,9 +105,15 @@ const processorOf = (capability: string, written: unknown, { mcp }: CallContext)
   if (written === undefined || written === null) return { fn: undefined, name: null }
   if (typeof written === "function") return { fn: written as StreamFunction, name: null }
   // Names come as text, as keywords and as quoted symbols.
-  const name = typeof written === "string" ? written : typeof written === "object" ? (written as { readonly name?: unknown }).name : undefined
-  if (typeof name !== "string") throw new InvalidCall(capability, `expects :processor to be a function or the name of one, but got ${shown(written)}.`, "processor")
+  const name =
+    typeof written === "string" ? written : typeof written === "object" ? (written as { readonly name?: unknown }).name : undefined
+  if (typeof name !== "string")
+    throw new InvalidCall(capability, `expects :processor to be a function or the name of one, but got ${shown(written)}.`, "processor")
   const fn = mcp.global(name)
   if (typeof fn === "function") return { fn: fn as StreamFunction, name }
-  throw new InvalidCall(capability, `has no function ${name} for its :processor: define it before the call, or let the host bind it.`, "processor")
+  throw new InvalidCall(
+    capability,
+    `has no function ${name} for its :processor: define it before the call, or let the host bind it.`,
+    "processor"
+  )
 }

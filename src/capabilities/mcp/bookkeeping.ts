@@ -17,4 +17,7 @@ export const bookkeeping = (state: unknown, chunk: unknown, metadata: unknown): 
   }
 }
 
-const appended = (list: unknown, value: unknown): ReadonlyArray<unknown> => [...(Array.isArray(list) ? list.slice(1 - mostKept) : []), value]
+const appended = (list: unknown, value: unknown): ReadonlyArray<unknown> => [
+  ...(Array.isArray(list) ? list.slice(1 - mostKept) : []),
+  value
+]

@@ -49,7 +49,9 @@ export const grantedFetch =
       const type = answer.headers["content-type"] ?? ""
       const hasBody = answer.status !== 204 && answer.status !== 205 && answer.status !== 304
       if (!hasBody) await close()
-      const given = Object.entries(answer.headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value] as [string, string]]))
+      const given = Object.entries(answer.headers).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value] as [string, string]]
+      )
       const isEvents = /^text\/event-stream\b/i.test(type)
       const pieces = readPieces(answer.body, alive)
       const body = hasBody ? streamOf(isEvents ? eventsOf(pieces) : pieces, isEvents ? room : undefined, close) : null
@@ -110,7 +112,11 @@ const endOfEvent = (bytes: Buffer, from: number): number | undefined => {
 const lineFeed = 10
 const carriageReturn = 13
 
-const streamOf = (pieces: AsyncGenerator<Buffer>, room: (() => Promise<void>) | undefined, close: () => Promise<unknown>): ReadableStream<Uint8Array<ArrayBuffer>> =>
+const streamOf = (
+  pieces: AsyncGenerator<Buffer>,
+  room: (() => Promise<void>) | undefined,
+  close: () => Promise<unknown>
+): ReadableStream<Uint8Array<ArrayBuffer>> =>
   new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       pull: async (controller) => {

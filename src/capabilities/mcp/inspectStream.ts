@@ -54,7 +54,13 @@ export const inspectStream = (stream: McpStream, parts: InspectParts): Readonly<
     ...(parts.state ? { "current-state": stream.state } : {}),
     ...(parts.initialState ? { "initial-state": options.initialState } : {}),
     ...(parts.queue
-      ? { queue: queue.queued.map(({ chunk, seq, since }) => ({ chunk: chunk.value, metadata: { ...chunk.metadata, seq, "received-at": since }, "waiting-ms": now() - since })) }
+      ? {
+          queue: queue.queued.map(({ chunk, seq, since }) => ({
+            chunk: chunk.value,
+            metadata: { ...chunk.metadata, seq, "received-at": since },
+            "waiting-ms": now() - since
+          }))
+        }
       : {})
   }
 }

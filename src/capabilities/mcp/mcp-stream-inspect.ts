@@ -24,10 +24,14 @@ export const mcpStreamInspect: ControlCapability = defineControl({
     "`:resolved` says what its endpoint came to: by which rule, which server, which transport, and which era of the protocol. `:cursor` is where it would go on.",
     "An unknown id gives an error value, and throws nothing. Of streams that have ended the last 100 are known."
   ],
-  example: '(:total (call :mcp.stream.inspect {}))',
+  example: "(:total (call :mcp.stream.inspect {}))",
   perform: ([map], context) => {
     const options = decodeControlOptions(mcpStreamInspect, map instanceof McpStreamHandle ? { "stream-id": map } : withDashes(map))
-    const parts = { state: options["include-state"] === true, initialState: options["include-initial-state"] === true, queue: options["include-queue"] === true }
+    const parts = {
+      state: options["include-state"] === true,
+      initialState: options["include-initial-state"] === true,
+      queue: options["include-queue"] === true
+    }
     const asked = options["stream-id"]
     const { base, streams } = context.mcp.access
     if (asked === undefined || asked === null) {
@@ -49,7 +53,12 @@ export const mcpStreamInspect: ControlCapability = defineControl({
 /** A stream by id or handle; an error value where this host knows no such. */
 export const findStream = (capability: string, asked: unknown, { mcp }: CallContext): McpStreamHandle | ErrorValue => {
   if (asked instanceof McpStreamHandle) return asked
-  if (typeof asked !== "string") throw new InvalidCall(capability, `expects :stream-id to be the id or the handle of an MCP stream, but got ${shown(asked)}.`, "stream-id")
+  if (typeof asked !== "string")
+    throw new InvalidCall(
+      capability,
+      `expects :stream-id to be the id or the handle of an MCP stream, but got ${shown(asked)}.`,
+      "stream-id"
+    )
   return (
     mcp.access.streams.find(asked)
     ?? new ErrorValue({

@@ -62,15 +62,19 @@ export const mcpOutputs = defineCapability({
     open: () => {
       const { stream } = handle as McpStreamHandle
       const taken = Effect.try({ try: () => (handle as McpStreamHandle).consume(), catch: (error) => error })
-      return Effect.map(Effect.acquireRelease(taken, (giveBack) => Effect.sync(giveBack)), (): AsyncSource => {
-        const read: AsyncSource["read"] = Effect.flatMap(
-          Effect.promise(() => stream.outputs.ready()),
-          () =>
-            Effect.flatMap(Effect.try({ try: () => stream.outputs.take(), catch: (error) => error }), (items): AsyncSource["read"] => (items === null ? Effect.succeed(null) : items.length === 0 ? read : Effect.succeed({ items }))
-            )
-        )
-        return { read, position: () => ({ given: stream.outputs.given }) }
-      })
+      return Effect.map(
+        Effect.acquireRelease(taken, (giveBack) => Effect.sync(giveBack)),
+        (): AsyncSource => {
+          const read: AsyncSource["read"] = Effect.flatMap(
+            Effect.promise(() => stream.outputs.ready()),
+            () =>
+              Effect.flatMap(Effect.try({ try: () => stream.outputs.take(), catch: (error) => error }), (items): AsyncSource["read"] =>
+                items === null ? Effect.succeed(null) : items.length === 0 ? read : Effect.succeed({ items })
+              )
+          )
+          return { read, position: () => ({ given: stream.outputs.given }) }
+        }
+      )
     }
   })
 })

@@ -28,7 +28,10 @@ const actions: Readonly<Record<string, McpEvent | undefined>> = {
 export const readResult = (stream: string, result: unknown, outputSchema: Validator | undefined): ProcessorResult => {
   const fail = (problem: string, fix: string) => new McpFailure({ stream, reason: "processor", problem, fix })
   if (typeof result !== "object" || result === null || !isPlainMap(result)) {
-    throw fail(`its processor gave ${shown(result)}, which is no map`, "Give a map such as {:state state :action :continue :output value}; each key may be left out.")
+    throw fail(
+      `its processor gave ${shown(result)}, which is no map`,
+      "Give a map such as {:state state :action :continue :output value}; each key may be left out."
+    )
   }
   const { action, output, state } = result as { readonly action?: unknown; readonly output?: unknown; readonly state?: unknown }
   const isGiven = (name: string): boolean => Object.hasOwn(result as object, name)
@@ -49,12 +52,20 @@ const readAction = (fail: Fail, action: unknown): McpEvent | undefined => {
   const near = typeof name === "string" ? nearest(name, Object.keys(actions)) : undefined
   throw fail(
     `its processor asked for the unknown action ${isKeyword(action) ? `:${action.name}` : shown(action)}`,
-    near === undefined ? `There are ${Object.keys(actions).map((known) => `:${known}`).join(" ")}.` : `Did you mean :${near}?`
+    near === undefined
+      ? `There are ${Object.keys(actions)
+          .map((known) => `:${known}`)
+          .join(" ")}.`
+      : `Did you mean :${near}?`
   )
 }
 
 const checkOutput = (fail: Fail, schema: Validator, isGiven: boolean, output: unknown): void => {
-  if (!isGiven) throw fail("its processor gave no :output, but the stream has an :output-schema", "Give :output each time, or leave :output-schema out.")
+  if (!isGiven)
+    throw fail(
+      "its processor gave no :output, but the stream has an :output-schema",
+      "Give :output each time, or leave :output-schema out."
+    )
   const [error] = schema(output)
   if (error === undefined) return
   throw fail(`its processor's :output is not as :output-schema says: ${error.message}`, "Correct the processor, or the schema.")

@@ -86,22 +86,34 @@ type SpeakingServer = Exclude<McpServer, { transport: "raw-sse" }>
 
 const isRaw = (server: McpServer): server is RawServer => server.kind === "http" && server.transport === "raw-sse"
 
-const rawOf = ({ headers, network }: RawServer, url: string, { idleMs = defaultIdleMs, now, perform, timeoutMs }: ResolveOptions, by: string): StreamTransport =>
-  new RawSse({ url, headers, network, perform, now, timeoutMs, idleMs, by })
+const rawOf = (
+  { headers, network }: RawServer,
+  url: string,
+  { idleMs = defaultIdleMs, now, perform, timeoutMs }: ResolveOptions,
+  by: string
+): StreamTransport => new RawSse({ url, headers, network, perform, now, timeoutMs, idleMs, by })
 
 const serverOf = (name: string | undefined, options: ResolveOptions): SpeakingServer => {
   const { capability, mcp } = options
   const wanted = name ?? mcp.defaultServer
   const known = [...mcp.servers.keys()]
   if (wanted === undefined) {
-    const problem = known.length === 0 ? "this host has no MCP servers (its option mcpServers)" : `this host has several servers (${known.join(", ")}) and none is named default`
+    const problem =
+      known.length === 0
+        ? "this host has no MCP servers (its option mcpServers)"
+        : `this host has several servers (${known.join(", ")}) and none is named default`
     throw new InvalidCall(capability, `can't tell which server its :endpoint is on: ${problem}. Write {:server "…" :tool "…"}.`, "endpoint")
   }
   const server = mcp.servers.get(wanted)
   if (server === undefined) {
-    throw new InvalidCall(capability, `names the unknown MCP server ${JSON.stringify(wanted)}; this host has ${known.length === 0 ? "none" : known.join(", ")}.`, "endpoint")
+    throw new InvalidCall(
+      capability,
+      `names the unknown MCP server ${JSON.stringify(wanted)}; this host has ${known.length === 0 ? "none" : known.join(", ")}.`,
+      "endpoint"
+    )
   }
-  if (isRaw(server)) throw new InvalidCall(capability, `can't ask ${wanted} for a tool or a resource: it is configured as raw-sse.`, "endpoint")
+  if (isRaw(server))
+    throw new InvalidCall(capability, `can't ask ${wanted} for a tool or a resource: it is configured as raw-sse.`, "endpoint")
   return server as SpeakingServer
 }
 
@@ -113,7 +125,8 @@ const toolCall = (server: SpeakingServer, tool: string, options: ResolveOptions,
 const subscription = (server: SpeakingServer, uri: string, options: ResolveOptions, by: string): StreamTransport => {
   const { capability, config, idleMs, perform, timeoutMs } = options
   for (const [key, value] of Object.entries(config)) {
-    if (key !== "read" || typeof value !== "boolean") throw new InvalidCall(capability, `takes only {:read true} or {:read false} as :config of a resource.`, "config")
+    if (key !== "read" || typeof value !== "boolean")
+      throw new InvalidCall(capability, `takes only {:read true} or {:read false} as :config of a resource.`, "config")
   }
   return new ResourceSubscription({ server, uri, reads: config["read"] !== false, perform, timeoutMs, idleMs, by })
 }

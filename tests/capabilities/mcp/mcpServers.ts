@@ -24,7 +24,10 @@ export const serveWeather = async (options: { readonly legacy?: "stateless" | "r
   return { ...(await listening(http.createServer(toNodeHandler(handler)), "/mcp")), handler, heard }
 }
 
-const listening = async (server: http.Server, path: string): Promise<Pick<ServedMcp, "url" | "port" | "cut" | typeof Symbol.asyncDispose>> => {
+const listening = async (
+  server: http.Server,
+  path: string
+): Promise<Pick<ServedMcp, "url" | "port" | "cut" | typeof Symbol.asyncDispose>> => {
   const sockets = new Set<Socket>()
   server.on("connection", (socket: Socket) => {
     sockets.add(socket)
@@ -48,7 +51,10 @@ const listening = async (server: http.Server, path: string): Promise<Pick<Served
 
 export const hostWith = (options: HostOptions): Promise<StreamHost> => StreamHost.start({ log: () => {}, print: () => {}, ...options })
 
-export const stdioServer = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args: [new URL("./weatherStdio.ts", import.meta.url).pathname, ...args] })
+export const stdioServer = (...args: ReadonlyArray<string>) => ({
+  command: process.execPath,
+  args: [new URL("./weatherStdio.ts", import.meta.url).pathname, ...args]
+})
 
 const everything = new URL("../../../node_modules/@modelcontextprotocol/server-everything/dist/index.js", import.meta.url).pathname
 
@@ -58,7 +64,10 @@ export const everythingServer = { command: process.execPath, args: [everything, 
 /** The same behind HTTP, in one of its two transports. */
 export const serveEverything = async (transport: "streamableHttp" | "sse"): Promise<AsyncDisposable & { readonly url: string }> => {
   const port = await freePort()
-  const child = spawn(process.execPath, [everything, transport], { env: { PATH: process.env["PATH"], PORT: String(port) }, stdio: ["ignore", "ignore", "pipe"] })
+  const child = spawn(process.execPath, [everything, transport], {
+    env: { PATH: process.env["PATH"], PORT: String(port) },
+    stdio: ["ignore", "ignore", "pipe"]
+  })
   const closed = once(child, "close")
   await new Promise<void>((resolve) => {
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -91,12 +100,19 @@ export const serveSessions = async (): Promise<ServedMcp & { readonly breakNextA
     heard.push(`${request.method} ${request.headers["last-event-id"] === undefined ? "" : "again"}`.trim())
     const id = request.headers["mcp-session-id"] as string | undefined
     const known = id === undefined ? undefined : sessions.get(id)
-    const transport = known ?? new NodeStreamableHTTPServerTransport({
-      sessionIdGenerator: () => crypto.randomUUID(),
-      eventStore: eventStore(),
-      onsessioninitialized: (session) => void sessions.set(session, transport)
-    })
-    if (breakAfter !== undefined && request.method === "POST") cutAfter(response, () => breakAfter, () => (breakAfter = undefined))
+    const transport =
+      known
+      ?? new NodeStreamableHTTPServerTransport({
+        sessionIdGenerator: () => crypto.randomUUID(),
+        eventStore: eventStore(),
+        onsessioninitialized: (session) => void sessions.set(session, transport)
+      })
+    if (breakAfter !== undefined && request.method === "POST")
+      cutAfter(
+        response,
+        () => breakAfter,
+        () => (breakAfter = undefined)
+      )
     const ready = known === undefined ? weatherServer({ tell: (line) => void heard.push(line) }).connect(transport) : Promise.resolve()
     void ready.then(() => transport.handleRequest(request, response))
   })
@@ -125,7 +141,8 @@ const eventStore = (): EventStore => {
     storeEvent: async (streamId, message) => String(events.push({ streamId, message })),
     replayEventsAfter: async (lastEventId, { send }) => {
       const { streamId } = events[Number(lastEventId) - 1]!
-      for (const [index, event] of events.entries()) if (index >= Number(lastEventId) && event.streamId === streamId) await send(String(index + 1), event.message)
+      for (const [index, event] of events.entries())
+        if (index >= Number(lastEventId) && event.streamId === streamId) await send(String(index + 1), event.message)
       return streamId
     }
   }

@@ -41,7 +41,12 @@ describe("mcp.stream.start", () => {
     expect(value.state.seen).toEqual([1, 2, 3, 4, 5])
     expect(value.state.last).toMatchObject({ seq: 5, id: "5", origin: `${server.url}/feed` })
     expect(value.status.state.name).toBe("completed")
-    expect(value.inspect).toMatchObject({ processor: "five", stats: { "processed-chunks": 5 }, "persistence-enabled": true, cursor: { seq: 5, "last-event-id": "5" } })
+    expect(value.inspect).toMatchObject({
+      processor: "five",
+      stats: { "processed-chunks": 5 },
+      "persistence-enabled": true,
+      cursor: { seq: 5, "last-event-id": "5" }
+    })
     expect(value.inspect.status.state.name).toBe("completed")
     expect(value.inspect.resolved.transport.name).toBe("raw-sse")
   })
@@ -50,7 +55,11 @@ describe("mcp.stream.start", () => {
     await using server = await feed(numbers(3), { end: true })
     await using host = await hostFor([server])
     expect(await host.eval(`(call :stream.await ${start(server, ":processor (fn [s c m] {}) :initial-state 7")})`)).toBe(7)
-    expect(await host.eval(`(call :stream.await ${start(server, "")})`)).toMatchObject({ count: 3, "last-chunk": { n: 3 }, messages: numbers(3) })
+    expect(await host.eval(`(call :stream.await ${start(server, "")})`)).toMatchObject({
+      count: 3,
+      "last-chunk": { n: 3 },
+      messages: numbers(3)
+    })
   })
 
   it("gives outputs on, each once and in order, however slow the consumer is", async () => {
@@ -61,7 +70,11 @@ describe("mcp.stream.start", () => {
       seen.push(n)
     }
     await using host = await hostFor([server], { bindings: { slow } })
-    await host.eval(`(call :stream.await (call :stream.map ${start(server, ":processor (fn [s c m] {:output (:n c)})")} {:transform inc :on-item slow}))`).catch(() => {})
+    await host
+      .eval(
+        `(call :stream.await (call :stream.map ${start(server, ":processor (fn [s c m] {:output (:n c)})")} {:transform inc :on-item slow}))`
+      )
+      .catch(() => {})
     await host.run(`(call :stream.for-each ${start(server, ":processor (fn [s c m] {:output (:n c)})")} {:callback slow})`, {})
     expect(seen).toEqual(Array.from({ length: 200 }, (_, index) => index + 1))
   })
@@ -97,11 +110,9 @@ describe("mcp.stream.start", () => {
   it("does not take data for orders", async () => {
     await using server = await feed([{ action: "stop" }, { ":action": ":cancel" }, "plain text"], { end: true })
     await using host = await hostFor([server])
-    expect(await host.eval(`(call :stream.await ${start(server, ":processor (fn [s c m] {:state (conj s c)}) :initial-state []")})`)).toEqual([
-      { action: "stop" },
-      { action: ":cancel" },
-      "plain text"
-    ])
+    expect(
+      await host.eval(`(call :stream.await ${start(server, ":processor (fn [s c m] {:state (conj s c)}) :initial-state []")})`)
+    ).toEqual([{ action: "stop" }, { action: ":cancel" }, "plain text"])
   })
 
   it.each([
@@ -124,7 +135,8 @@ describe("mcp.stream.start", () => {
   it("holds outputs to their schema", async () => {
     await using server = await feed([{ n: 1 }, { n: "two" }])
     await using host = await hostFor([server])
-    const options = ":processor (fn [s c m] {:output c :state (:n c)}) :output-schema {:type :map :required [:n] :properties {:n {:type :integer}}}"
+    const options =
+      ":processor (fn [s c m] {:output c :state (:n c)}) :output-schema {:type :map :required [:n] :properties {:n {:type :integer}}}"
     const value = (await host.eval(`
       (def h ${start(server, options)})
       {:error (try (call :stream.await h) (catch e e)) :state (:current-state (call :mcp.stream.inspect h))}`)) as any
@@ -142,7 +154,9 @@ describe("mcp.stream.start", () => {
       response.end("event: endpoint\ndata: /more\n\nevent: endpoint\ndata: /more\n\nevent: endpoint\ndata: /gone\n\n")
     })
     await using host = await hostFor([server])
-    const seen = (await host.eval(`(call :stream.await ${start(server, ":processor (fn [s c m] {:state (conj s [(:kind m) c])}) :initial-state []")})`)) as any
+    const seen = (await host.eval(
+      `(call :stream.await ${start(server, ":processor (fn [s c m] {:state (conj s [(:kind m) c])}) :initial-state []")})`
+    )) as any
     expect(seen.map(([kind, chunk]: any) => [kind.name, chunk])).toEqual([
       ["sse", "/more"],
       ["follow-up", { more: true }],
@@ -243,7 +257,9 @@ describe("mcp.stream.resume", () => {
       await using server = await feed(numbers(2), { end: true })
       const count = "(defn tally [s c m] {:state (inc s)})"
       const first = await hostFor([server], { dataDir })
-      await first.eval(`${count} (call :stream.await (call :mcp.stream.start {:endpoint "${server.url}/feed" :stream-id "done" :processor "tally" :initial-state 0}))`)
+      await first.eval(
+        `${count} (call :stream.await (call :mcp.stream.start {:endpoint "${server.url}/feed" :stream-id "done" :processor "tally" :initial-state 0}))`
+      )
       await first[Symbol.asyncDispose]()
       await using second = await hostFor([server], { dataDir })
       await expect(second.eval('(call :mcp.stream.resume {:stream-id "done"})')).rejects.toThrow("has no function tally")

@@ -51,13 +51,18 @@ describe("mcp.stream.start with a tool", () => {
 
   it("finds a tool or a resource by its bare name, and says what there is otherwise", async () => {
     await using server = await serveWeather()
-    await using host = await hostWith({ mcpServers: { weather: { url: server.url } }, mcpEndpoints: { "weather.monitor.v1": { server: "weather", tool: "weather.count" } } })
+    await using host = await hostWith({
+      mcpServers: { weather: { url: server.url } },
+      mcpEndpoints: { "weather.monitor.v1": { server: "weather", tool: "weather.count" } }
+    })
     const named = (await host.eval(counting("{:count 5}", '"weather.count"'))) as any
     expect(chunksOf(named)).toEqual(fiveAndResult)
     expect(named.inspect.resolved.by.name).toBe("tool-name")
     const catalogued = (await host.eval(counting("{:count 5}", "weather.monitor.v1"))) as any
     expect(catalogued.inspect.resolved.by.name).toBe("catalogue")
-    await expect(host.eval(counting("{}", '"weather.nothing"'))).rejects.toThrow("It has the tools weather.count, weather.broken and the resources weather://paris")
+    await expect(host.eval(counting("{}", '"weather.nothing"'))).rejects.toThrow(
+      "It has the tools weather.count, weather.broken and the resources weather://paris"
+    )
   })
 
   it("ends with the error that a tool reports, behind its chunk", async () => {
@@ -68,8 +73,10 @@ describe("mcp.stream.start with a tool", () => {
       {:error (try (call :stream.await h) (catch e (:message e))) :state (:current-state (call :mcp.stream.inspect h))}`)) as any
     expect(value.state).toEqual([expect.objectContaining({ name: "error" }), "no such city"])
     expect(value.error).toContain("the tool reported an error: no such city")
-    expect(await host.eval(`(call :stream.await (mcp-stream "tool:weather.broken" {} (fn [s c m] {:state c :action :complete}) nil))`)).toBe("no such city")
-    await expect(host.eval(counting("{:count \"many\"}"))).rejects.toThrow("data/count must be integer")
+    expect(
+      await host.eval(`(call :stream.await (mcp-stream "tool:weather.broken" {} (fn [s c m] {:state c :action :complete}) nil))`)
+    ).toBe("no such city")
+    await expect(host.eval(counting('{:count "many"}'))).rejects.toThrow("data/count must be integer")
     await expect(host.eval(counting("{}", '"tool:weather.nothing"'))).rejects.toThrow("Check the name of the tool")
   })
 
@@ -132,7 +139,9 @@ describe("mcp.stream.start with a resource", () => {
   it("tells of changes alone with :read false", async () => {
     await using server = await serveWeather()
     await using host = await hostWith({ mcpServers: { weather: { url: server.url } } })
-    const started = host.eval(`(call :stream.await (mcp-stream "resource:weather://paris" {:read false} (fn [s c m] {:state c :action :complete}) nil))`)
+    const started = host.eval(
+      `(call :stream.await (mcp-stream "resource:weather://paris" {:read false} (fn [s c m] {:state c :action :complete}) nil))`
+    )
     const timer = setInterval(() => server.handler.notify.resourceUpdated("weather://paris"), 10)
     expect(await started).toEqual({ uri: "weather://paris" })
     clearInterval(timer)
@@ -152,7 +161,9 @@ describe("the reference server", () => {
     expect(value.state).toEqual(expected)
     expect(value.resolved).toMatchObject({ era: "2025-11-25" })
     expect(value.resolved.transport.name).toBe("stdio")
-    const read = await host.eval(`(call :stream.await (mcp-stream "resource:demo://resource/dynamic/text/1" (fn [s c m] {:state c :action :complete})))`)
+    const read = await host.eval(
+      `(call :stream.await (mcp-stream "resource:demo://resource/dynamic/text/1" (fn [s c m] {:state c :action :complete})))`
+    )
     expect(read).toEqual(expect.stringContaining("Resource 1"))
   })
 

@@ -33,7 +33,10 @@ export const weatherServer = (heard: Heard = { tell: () => {} }): McpServer => {
         }
         const message = JSON.stringify({ n: index, ...(size === 0 ? {} : { text: "x".repeat(size) }) })
         if (meta?.progressToken !== undefined) {
-          await notify({ method: "notifications/progress", params: { progressToken: meta.progressToken, progress: index, total: count, message } })
+          await notify({
+            method: "notifications/progress",
+            params: { progressToken: meta.progressToken, progress: index, total: count, message }
+          })
         }
         heard.tell(`sent ${index}`)
         if (delayMs > 0) await sleep(delayMs, undefined, { signal }).catch(() => {})
@@ -41,7 +44,10 @@ export const weatherServer = (heard: Heard = { tell: () => {} }): McpServer => {
       return { content: [{ type: "text", text: JSON.stringify({ done: count }) }] }
     }
   )
-  server.registerTool("weather.broken", { description: "Fails.", inputSchema: counts }, () => ({ content: [{ type: "text", text: "no such city" }], isError: true }))
+  server.registerTool("weather.broken", { description: "Fails.", inputSchema: counts }, () => ({
+    content: [{ type: "text", text: "no such city" }],
+    isError: true
+  }))
   server.registerResource("paris", "weather://paris", { mimeType: "application/json" }, (uri) => ({
     contents: [{ uri: uri.href, mimeType: "application/json", text: JSON.stringify(reading) }]
   }))
