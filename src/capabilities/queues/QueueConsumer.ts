@@ -30,7 +30,7 @@ interface Position {
 }
 
 /** How many wait at least to be given to the stream, so that it need not wait for the server. */
-const leastAhead = 200
+const leastAhead = 500
 
 /** What is left of the time in which a source is closed is for whoever closes its connection. */
 const closingMs = 3000

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { QueueFailure } from "../../state/index.ts"
+import type { QueueFailure } from "../../state/index.ts"
 
 const firstWaitMs = 100
 const longestWaitMs = 5000

@@ -18,7 +18,8 @@ export class RabbitQueue implements QueueBackend {
   readonly kind = "rabbitmq"
   readonly location: string
   readonly #server: ServerUrl
-  readonly #known = new Set<string>()
+  /** Queues that are there; asked for once, so that whoever waits for one goes on in the order in which he came. */
+  readonly #known = new Map<string, Promise<void>>()
   #connection: Promise<ChannelModel> | undefined
   #publisher: Promise<ConfirmChannel> | undefined
   #isClosed = false
@@ -88,7 +89,7 @@ export class RabbitQueue implements QueueBackend {
   }
 
   async #publishing(queue: string): Promise<ConfirmChannel> {
-    await this.#make(queue)
+    await this.#made(queue)
     if (this.#publisher === undefined) {
       const opening = this.#connected().then((connection) => connection.createConfirmChannel())
       this.#publisher = opening
@@ -101,13 +102,21 @@ export class RabbitQueue implements QueueBackend {
   }
 
   async #channelFor(queue: string): Promise<Channel> {
-    await this.#make(queue)
+    await this.#made(queue)
     return (await this.#connected()).createChannel()
   }
 
   /** Looking for a queue that is not there closes the channel, so it is one for this alone. */
+  #made(queue: string): Promise<void> {
+    const known = this.#known.get(queue)
+    if (known !== undefined) return known
+    const making = this.#make(queue)
+    this.#known.set(queue, making)
+    making.catch(() => this.#known.delete(queue))
+    return making
+  }
+
   async #make(queue: string): Promise<void> {
-    if (this.#known.has(queue)) return
     const connection = await this.#connected()
     const looking = await connection.createChannel()
     looking.on("error", () => {})
@@ -125,7 +134,6 @@ export class RabbitQueue implements QueueBackend {
       await making.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } })
       await making.close()
     }
-    this.#known.add(queue)
   }
 
   #connected(): Promise<ChannelModel> {

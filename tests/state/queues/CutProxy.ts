@@ -41,7 +41,11 @@ export class CutProxy {
   }
 
   #join(client: Socket, server: Socket): void {
-    if (this.#isDown) return void [client, server].forEach((socket) => socket.destroy())
+    if (this.#isDown) {
+      client.destroy()
+      server.on("error", () => {}).destroy()
+      return
+    }
     for (const [from, to] of [
       [client, server],
       [server, client]
