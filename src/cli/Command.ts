@@ -48,49 +48,6 @@ export const commands = {
     flags: [...environment, "data-dir", "store", "bounded", "json", "report", "progress", "shutdown-timeout"],
     load: async () => (await import("./commands/run.ts")).run
   },
-  serve: {
-    summary: "runs programs as supervised services until SIGTERM, and answers on HTTP; SIGHUP starts changed ones anew",
-    operand: { name: "FILE", required: true, repeated: true, summary: "the programs; each is a service with the name of its file" },
-    flags: [
-      ...environment.filter((name) => name !== "timeout"),
-      "data-dir",
-      "store",
-      "bounded",
-      "restart",
-      "host",
-      "port",
-      "token-file",
-      "allow-host",
-      "shutdown-timeout"
-    ],
-    load: async () => (await import("./commands/serve.ts")).serve
-  },
-  inspect: {
-    summary: "prints what a service is doing, or one stream of it",
-    operand: { name: "ID", required: false, summary: "a service or stream; without one, all of them" },
-    flags: ["host", "port", "token-file", "json"],
-    load: async () => (await import("./commands/inspect.ts")).inspect
-  },
-  top: {
-    summary: "shows what a service is doing, live: state, rate, queue, blocked share, restarts",
-    flags: ["host", "port", "token-file", "once"],
-    load: async () => (await import("./commands/top.ts")).top
-  },
-  mcp: {
-    summary: "lets an agent start, read and steer streams: an MCP server on standard input and output, or with --http on a port",
-    flags: [
-      ...environment.filter((name) => name !== "timeout"),
-      "data-dir",
-      "store",
-      "bounded",
-      "http",
-      "host",
-      "port",
-      "token-file",
-      "allow-host"
-    ],
-    load: async () => (await import("./commands/mcp.ts")).mcp
-  },
   eval: {
     summary: "prints the value of an expression",
     operand: { name: "EXPR", required: true, summary: "the expression, such as '(+ 1 2)'; - reads it from standard input" },
@@ -147,6 +104,49 @@ export const commands = {
     },
     flags: ["data-dir", "store", "queue", "limit", "after", "all", "program", ...environment, "shutdown-timeout", "json"],
     load: async () => (await import("./commands/deadLetters.ts")).deadLetters
+  },
+  serve: {
+    summary: "runs programs as supervised services, and answers on HTTP",
+    operand: { name: "FILE", required: true, repeated: true, summary: "the programs; each is a service with the name of its file" },
+    flags: [
+      ...environment.filter((name) => name !== "timeout"),
+      "data-dir",
+      "store",
+      "bounded",
+      "restart",
+      "host",
+      "port",
+      "token-file",
+      "allow-host",
+      "shutdown-timeout"
+    ],
+    load: async () => (await import("./commands/serve.ts")).serve
+  },
+  inspect: {
+    summary: "prints what a service is doing, or one stream of it",
+    operand: { name: "ID", required: false, summary: "a service or stream; without one, all of them" },
+    flags: ["host", "port", "token-file", "json"],
+    load: async () => (await import("./commands/inspect.ts")).inspect
+  },
+  top: {
+    summary: "shows live what a service is doing",
+    flags: ["host", "port", "token-file", "once"],
+    load: async () => (await import("./commands/top.ts")).top
+  },
+  mcp: {
+    summary: "serves MCP, by which agents start, read and steer streams",
+    flags: [
+      ...environment.filter((name) => name !== "timeout"),
+      "data-dir",
+      "store",
+      "bounded",
+      "http",
+      "host",
+      "port",
+      "token-file",
+      "allow-host"
+    ],
+    load: async () => (await import("./commands/mcp.ts")).mcp
   },
   decode: {
     summary: "prints what is in a frame, segment or JSON file, as JSON lines",

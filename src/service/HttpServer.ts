@@ -22,7 +22,7 @@ export interface HttpCounts {
   readonly malformed: number
   /** Connections that were closed at once, because there were too many. */
   readonly dropped: number
-  /** Connections that were closed because nobody read what was sent to them. */
+  /** Connections that were closed because nobody read what was sent to them, or because they did not wait for it. */
   readonly stalled: number
   readonly connections: number
 }
@@ -33,17 +33,21 @@ const sweepMs = 5000
 /** What a connection may leave unread from one sweep to the next. */
 const mostUnreadBytes = 256 * 1024
 
+/** How many requests may be under way on one connection. Clients wait for each answer; only who floods does not. */
+const mostAtOnce = 4
+
 /**
  * The HTTP server of the service: every request passes the guard first, and whoever is slow, long or many is cut off.
  *
  * **Bounds** 256 connections; headers of 16 KB within 10 s, a request within 30 s; a connection that takes nothing of what
- * it was sent is closed after 5 to 10 s where that is more than 256 KB, and after 60 s in any case; 1,000 requests for each.
+ * it was sent is closed after 5 to 10 s where that is more than 256 KB, and after 60 s in any case; 1,000 requests for each,
+ * 4 of them at a time, beyond which it is closed.
  */
 export class HttpServer {
   readonly #server: Server
   readonly #guard: RequestGuard
   readonly #options: HttpServerOptions
-  readonly #sockets = new Map<Socket, number>()
+  readonly #sockets = new Map<Socket, { unread: number; underWay: number }>()
   readonly #sweep: NodeJS.Timeout
   #requests = 0
   #malformed = 0
@@ -78,7 +82,7 @@ export class HttpServer {
     this.#server.maxHeadersCount = 100
     this.#server.setTimeout(60_000)
     this.#server.on("connection", (socket: Socket) => {
-      this.#sockets.set(socket, 0)
+      this.#sockets.set(socket, { unread: 0, underWay: 0 })
       socket.once("close", () => this.#sockets.delete(socket))
     })
     this.#server.on("drop", () => this.#dropped++)
@@ -145,6 +149,12 @@ export class HttpServer {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#requests++
+    const connection = this.#sockets.get(request.socket)
+    if (connection === undefined || ++connection.underWay > mostAtOnce) {
+      if (connection?.underWay === mostAtOnce + 1) this.#stalled++
+      return void request.socket.destroy()
+    }
+    response.once("close", () => connection.underWay--)
     response.setHeader("cache-control", "no-store")
     response.setHeader("x-content-type-options", "nosniff")
     try {
@@ -173,12 +183,12 @@ export class HttpServer {
   }
 
   #closeStalled(): void {
-    for (const [socket, before] of this.#sockets) {
+    for (const [socket, connection] of this.#sockets) {
       const unread = socket.writableLength
-      if (before > mostUnreadBytes && unread >= before) {
+      if (connection.unread > mostUnreadBytes && unread >= connection.unread) {
         this.#stalled++
         socket.destroy()
-      } else this.#sockets.set(socket, unread)
+      } else connection.unread = unread
     }
   }
 }

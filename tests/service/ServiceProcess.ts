@@ -23,7 +23,10 @@ export class ServiceProcess {
     options: { readonly flags?: ReadonlyArray<string>; readonly env?: NodeJS.ProcessEnv } = {}
   ): Promise<void> {
     const { env, flags = [] } = options
-    this.running = start([...command, "--port", "0", "--token-file", this.tokenFile, ...flags], { env: { ...process.env, ...env } })
+    this.running = start([...command, "--port", "0", "--token-file", this.tokenFile, ...flags], {
+      env: { ...process.env, ...env },
+      timeout: 120_000
+    })
     let log = ""
     this.running.process.stderr!.on("data", (text: string) => (log += text))
     await this.running.complained("the token is in")

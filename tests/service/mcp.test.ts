@@ -178,6 +178,32 @@ describe("the tools", () => {
   })
 })
 
+describe("resources", () => {
+  it.each<["stdio" | "http", Era]>([
+    ["stdio", "legacy"],
+    ["stdio", "auto"],
+    ["http", "auto"]
+  ])("tell of changes over %s, %s, gathered", async (transport, mode) => {
+    await connect(transport, mode)
+    const updates: Array<string> = []
+    const updated = new Promise<void>((resolve) => {
+      client.setNotificationHandler("notifications/resources/updated", ({ params }) => {
+        updates.push(params.uri)
+        resolve()
+      })
+    })
+    const { resource_uri, stream_id } = await call("stream_start", { rtfs: counting, overflow: "drop-oldest", queue_capacity: 10 })
+    if (mode === "legacy") await client.subscribeResource({ uri: resource_uri })
+    else await client.listen({ resourceSubscriptions: [resource_uri] })
+    await updated
+    const { items } = await call("stream_inspect", { stream_id })
+    expect(items).toBeGreaterThan(1000)
+    expect(updates.length).toBeLessThan(10)
+    expect(new Set(updates)).toEqual(new Set([resource_uri]))
+    await call("stream_stop", { stream_id, mode: "cancel" })
+  })
+})
+
 describe("over HTTP", () => {
   it("refuses what has no token, another Host or an Origin, and bodies that are too deep", async () => {
     await connect("http", "auto")
@@ -193,5 +219,25 @@ describe("over HTTP", () => {
     )
     const deep = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"stream_list","arguments":${"[".repeat(1000)}${"]".repeat(1000)}}}`
     expect((await service.request("/mcp", { method: "POST", body: deep, headers })).status).toBe(400)
+  })
+
+  it("closes a connection that sends requests without waiting for answers", async () => {
+    await connect("http", "auto")
+    const nothing = "(call :stream.filter (call :stream.periodic {:interval 100 :generator (fn [t] t)}) {:predicate (fn [x] false)})"
+    const { stream_id } = await call("stream_start", { rtfs: nothing })
+    const params = { name: "stream_read", arguments: { stream_id, wait_ms: 20_000 } }
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params })
+    const one = [
+      "POST /mcp HTTP/1.1",
+      `Host: 127.0.0.1:${service.port}`,
+      `Authorization: Bearer ${service.token}`,
+      "Content-Type: application/json",
+      "Accept: application/json, text/event-stream",
+      `Content-Length: ${body.length}`,
+      "",
+      body
+    ].join("\r\n")
+    expect(await service.raw(one.repeat(10))).toBe("")
+    await call("stream_stop", { stream_id, mode: "cancel" })
   })
 })

@@ -70,8 +70,9 @@ export class McpStream {
       },
       (error: unknown) => {
         failure = { error }
+        if (this.#status === "cancelled") return this.#end("cancelled")
         this.#error = error instanceof Error ? error.message : String(error)
-        this.#end(this.#status === "cancelled" ? "cancelled" : "failed")
+        this.#end("failed")
       }
     )
     await Promise.race([this.#outcome, this.outputs.whenMore(undefined, settlingMs, new AbortController().signal)])
@@ -127,7 +128,7 @@ export class McpStream {
   async cancel(): Promise<void> {
     if (this.isOver) return
     this.#status = "cancelled"
-    this.outputs.end()
+    this.outputs.close()
     await this.#program?.cancel()
     await this.#outcome
   }

@@ -53,6 +53,7 @@ export class OutputBuffer {
   #read = 0
   #dropped = 0
   #hasEnded = false
+  #isClosed = false
   #senders: Array<() => void> = []
   readonly #waiting = new Set<() => void>()
 
@@ -76,6 +77,7 @@ export class OutputBuffer {
 
   /** @returns a promise where the stream has to wait */
   put(text: string): void | Promise<void> {
+    if (this.#isClosed) return
     this.#items.push({ seq: ++this.#last, at: this.#options.now(), text })
     this.#bytes += text.length
     this.#forget()
@@ -85,7 +87,13 @@ export class OutputBuffer {
     return new Promise((resolve) => void this.#senders.push(resolve))
   }
 
-  /** Nothing more will come; what is kept can still be read. */
+  /** The stream was cancelled: what it still gives is no output of it any more. */
+  close(): void {
+    this.#isClosed = true
+    this.end()
+  }
+
+  /** The stream is at its end, so that it waits for nobody; what is kept can still be read. */
   end(): void {
     this.#hasEnded = true
     this.#letIn()
