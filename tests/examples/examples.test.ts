@@ -108,6 +108,17 @@ describe("the examples", () => {
     expect(printed).toEqual(promised(readFileSync("examples/07-database/database.ts", "utf8"), "//"))
   })
 
+  it("09 prints what its head says", async () => {
+    const printed: Array<string> = []
+    const log = vi.spyOn(console, "log").mockImplementation((...parts: ReadonlyArray<unknown>) => void printed.push(parts.join(" ")))
+    try {
+      await import("../../examples/09-marketplace/marketplace.ts")
+    } finally {
+      log.mockRestore()
+    }
+    expect(printed).toEqual(promised(readFileSync("examples/09-marketplace/marketplace.ts", "utf8"), "//"))
+  })
+
   it("none can do more than it says that it needs", async () => {
     await using host = await StreamHost.start({ policy: { read: [data] } })
     await expect(host.run(readFileSync("examples/01-late-flights/late-flights.rtfs", "utf8"))).rejects.toMatchObject({ _tag: "PermissionDenied" })

@@ -11,7 +11,7 @@ import type { Writer } from "./Provider.ts"
 
 /*
  * The nodes of which the streams of providers are made. They have no name in the marketplace: what they join is in the
- * hands of this process.
+ * hands of this process. It stands in their options behind functions, because a graph is data that is printed and hashed.
  */
 
 const common = {
@@ -51,7 +51,7 @@ const toOutlet = defineCapability({
     kind: "async-sink",
     capability: "marketplace.stream.outlet",
     open: () => {
-      const end = outlet as Outlet
+      const end = (outlet as () => Outlet)()
       return Effect.succeed({
         write: (items: ReadonlyArray<unknown>) =>
           Effect.suspend(() => {
@@ -74,7 +74,7 @@ const fromInlet = defineCapability({
   node: ({ inlet }) => ({
     kind: "async-source",
     capability: "marketplace.stream.inlet",
-    open: () => Effect.succeed({ read: (inlet as Inlet).read, position: () => 0, isRepeatable: () => true })
+    open: () => Effect.succeed({ read: (inlet as () => Inlet)().read, position: () => 0, isRepeatable: () => true })
   })
 })
 
@@ -113,7 +113,7 @@ const toProvider = defineCapability({
                 Effect.tryPromise({ try: async () => writer.write(item), catch: (cause) => new ItemFailure({ index, cause }) }).pipe(
                   Effect.map(() => {
                     written++
-                    ;(inlet as Inlet).done(sequence)
+                    ;(inlet as () => Inlet)().done(sequence)
                   })
                 ),
               { discard: true }
@@ -165,7 +165,7 @@ const fromGroup = defineCapability({
           Effect.sync(() => (leave as (group: Group) => void)(group))
         ),
         (group) => ({
-          read: readGroup(outlet as Outlet, group, {
+          read: readGroup((outlet as () => Outlet)(), group, {
             isNumbered: isNumbered === true,
             acknowledges: acknowledges === true,
             isOver: isOver as () => boolean
@@ -210,10 +210,11 @@ const readGroup = (
 
 export const providerSource = (provider: string, open: () => unknown): StreamValue => new StreamValue(fromProvider, { open, provider }, [])
 
-export const intoOutlet = (stream: StreamValue, outlet: Outlet): StreamValue => new StreamValue(toOutlet, { outlet }, [stream])
+export const intoOutlet = (stream: StreamValue, outlet: Outlet): StreamValue =>
+  new StreamValue(toOutlet, { outlet: () => outlet }, [stream])
 
 export const intoProvider = (provider: string, inlet: Inlet, open: () => unknown): StreamValue =>
-  new StreamValue(toProvider, { open, inlet, provider }, [new StreamValue(fromInlet, { inlet }, [])])
+  new StreamValue(toProvider, { open, inlet: () => inlet, provider }, [new StreamValue(fromInlet, { inlet: () => inlet }, [])])
 
 /** What a consumer of an outlet brings. */
 export interface GroupReader {
@@ -226,4 +227,5 @@ export interface GroupReader {
   readonly isOver: () => boolean
 }
 
-export const outOf = (outlet: Outlet, reader: GroupReader): StreamValue => new StreamValue(fromGroup, { outlet, ...reader }, [])
+export const outOf = (outlet: Outlet, reader: GroupReader): StreamValue =>
+  new StreamValue(fromGroup, { outlet: () => outlet, ...reader }, [])
