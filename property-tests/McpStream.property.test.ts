@@ -110,11 +110,12 @@ const outcome = async ({
       outputSchema: undefined,
       timeoutMs: 1,
       autoConnect: true,
+      isNamed: true,
       transport,
       perform,
       now: () => 0,
       from,
-      keeper: await SnapshotKeeper.open(store, "s", { stream: null }, perform, () => {}),
+      keeper: await SnapshotKeeper.open(store, "s", { stream: null, isNamed: true }, perform, () => {}),
       processor: async (state: ReadonlyArray<number>, chunk: number) => {
         if (failing.delete(chunk)) throw new Error("once")
         return { state: [...state, chunk], output: chunk, action: keyword(pauses.includes(chunk) ? "pause" : "continue") }

@@ -8,7 +8,7 @@ import { makeWorkerPool, type OffloadPool } from "../scheduler/index.ts"
 import { takeDataDirectory } from "../state/index.ts"
 import { makeDatabaseAccess } from "./DatabasePolicy.ts"
 import { makeFileAccess } from "./FilePolicy.ts"
-import { makeMcpAccess } from "./mcpAccess.ts"
+import { openMcpAccess } from "./mcpAccess.ts"
 import { makeNetworkAccess } from "./NetworkPolicy.ts"
 import type { HostOptions } from "./HostOptions.ts"
 import { harmless } from "./harmless.ts"
@@ -44,7 +44,7 @@ export const makeServices = Effect.fnUntraced(function*(
     undrained: options.dataDir === undefined ? undefined : new UndrainedFile(join(options.dataDir, "undrained.jsonl"), (line) => (options.log ?? ((text) => process.stderr.write(`${text}\n`)))(line)),
     ...stores,
     spill,
-    mcp: yield* Effect.try({ try: () => makeMcpAccess(options), catch: (error) => error as Error }),
+    mcp: yield* openMcpAccess(options),
     spillFor: ({ maxDisk, tempDir }) =>
       Effect.gen(function*() {
         const parent = tempDir === undefined ? spillFolder(options) : yield* folderFor(files, tempDir)

@@ -1,8 +1,16 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { NetworkAccess } from "../actors/index.ts"
 import { type McpAccess, type McpServer, McpStreams } from "../capabilities/index.ts"
 import { type HostOptions, InvalidHostOption } from "./HostOptions.ts"
 import type { McpServerOptions } from "./McpServerOptions.ts"
 import { makeNetworkAccess } from "./NetworkPolicy.ts"
+
+/** The same until the scope ends, which waits until what streams have opened is closed: no process of a server outlives its host. */
+export const openMcpAccess = (options: HostOptions): Effect.Effect<McpAccess, Error, Scope.Scope> =>
+  Effect.acquireRelease(Effect.try({ try: () => makeMcpAccess(options), catch: (error) => error as Error }), ({ streams }) =>
+    Effect.promise(() => streams.closed())
+  )
 
 /** The MCP servers of a host, and the base URL of its environment. **Fails** by throwing `InvalidHostOption`. */
 export const makeMcpAccess = (

@@ -8,7 +8,7 @@ import { pause, type Perform, within } from "./waiting.ts"
 const mostAttempts = 3
 const firstWaitMs = 250
 const longestWaitMs = 5_000
-/** A connection that stood for so long ends a row of failures. */
+/** A connection that stood for so long ends a row of failures, and so does one that got further. */
 const healthyMs = 10_000
 /** What a transport has for telling its peer, and for closing. */
 const closingMs = 3_000
@@ -69,6 +69,7 @@ export class ConnectionDriver {
   async #keepRunning(): Promise<{ readonly failure?: unknown }> {
     const { onProblem, perform, transport } = this.#options
     for (let attempt = 1; ; attempt++) {
+      const before = this.cursor
       try {
         await this.#connection()
         return {}
@@ -76,6 +77,7 @@ export class ConnectionDriver {
         if (this.#stopping.signal.aborted) return {}
         onProblem(failure instanceof Error ? failure.message : String(failure))
         if (this.#connectedAt !== undefined && this.#options.now() - this.#connectedAt >= healthyMs) attempt = 1
+        if (this.cursor !== before) attempt = 1
         const { isTemporary = false, retryAfterMs = 0 } = failure as { readonly isTemporary?: boolean; readonly retryAfterMs?: number }
         if (!isTemporary || !transport.isRepeatable() || attempt >= mostAttempts) return { failure }
         await pause(perform, Math.min(Math.max(firstWaitMs * 2 ** (attempt - 1), retryAfterMs), longestWaitMs), this.#stopping.signal)

@@ -166,8 +166,17 @@ const httpWire = (sdk: Sdk, options: ConnectOptions): Wire => {
 const sseWire = (sdk: Sdk, options: ConnectOptions): Wire => {
   const server = options.server as Extract<McpServer, { kind: "http" }>
   const fetch = fetchOf(options, server)
-  const transport = new sdk.SSEClientTransport(new URL(server.url), { fetch, eventSourceInit: { fetch } })
-  return { transport, name: "sse", part: () => pause(options.perform, 50, new AbortController().signal) }
+  const sending = new Set<Promise<unknown>>()
+  class Transport extends sdk.SSEClientTransport {
+    override send(message: Parameters<InstanceType<Sdk["SSEClientTransport"]>["send"]>[0]): Promise<void> {
+      const sent = super.send(message)
+      const noted = sent.catch(() => {}).finally(() => sending.delete(noted))
+      sending.add(noted)
+      return sent
+    }
+  }
+  const transport = new Transport(new URL(server.url), { fetch, eventSourceInit: { fetch } })
+  return { transport, name: "sse", part: () => within(options.perform, partingMs, Promise.all(sending)) }
 }
 
 const stdioWire = ({ perform, receiver, server }: ConnectOptions): Wire => {

@@ -27,6 +27,8 @@ export interface McpStreamOptions {
   readonly autoConnect: boolean
   readonly transport: StreamTransport
   readonly keeper: SnapshotKeeper
+  /** Whether the program has named it; otherwise it is forgotten when it has ended. */
+  readonly isNamed: boolean
   readonly perform: Perform
   readonly now: () => number
   /** What an earlier process left. */
@@ -154,7 +156,10 @@ export class McpStream {
     this.queue.close()
     this.#changed()
     await this.driver.stop()
-    await this.options.keeper.close()
+    const { isNamed, keeper } = this.options
+    // Nobody asks for a stream under a made-up name once it has ended; the store would grow with each.
+    if (isEnd(this.status) && !isNamed) await keeper.forget()
+    await keeper.close()
   }
 
   snapshot(): Snapshot {
@@ -240,7 +245,8 @@ export class McpStream {
     this.lastError = error instanceof Error ? error.message : String(error)
     this.#before = this.status
     this.status = nextStatus(this.status, "fail")
-    void this.#save()
+    // The failure is told already; that it can't be kept, too, is nothing to add.
+    void this.#save().catch(() => {})
   }
 
   #changed(): void {

@@ -87,6 +87,11 @@ export class McpStreamHandle extends StreamHandle {
     return this.stream.outputs.consume()
   }
 
+  /** Completes when everything of it is closed. */
+  get closed(): Promise<void> {
+    return this.#down
+  }
+
   get isOver(): boolean {
     return this.#isOver
   }

@@ -44,6 +44,11 @@ export class McpStreams {
     if (this.#known.get(handle.id) === handle) this.#known.delete(handle.id)
   }
 
+  /** Completes when those that are coming to their end have closed what they opened. */
+  async closed(): Promise<void> {
+    await Promise.all([...this.#known.values()].map((handle) => handle.closed.catch(() => {})))
+  }
+
   all(): ReadonlyArray<McpStreamHandle> {
     return [...this.#known.values()]
   }

@@ -20,6 +20,8 @@ export interface Snapshot {
 export interface Registration {
   /** The options of its start as plain data, functions as `storedStream` has them. */
   readonly stream: unknown
+  /** Whether the program has named the stream. */
+  readonly isNamed: boolean
 }
 
 interface Stored extends Snapshot {
@@ -105,6 +107,7 @@ export class SnapshotKeeper {
   /** The stream is forgotten for good. */
   async forget(): Promise<void> {
     await this.#last
+    if (this.#isForgotten) return
     this.#isForgotten = true
     await this.#perform(this.#owned.clear)
   }

@@ -12,8 +12,14 @@ import { mcpSource } from "./mcpSource.ts"
 import { McpStream } from "./McpStream.ts"
 import { McpStreamHandle } from "./McpStreamHandle.ts"
 import { resolveEndpoint } from "./resolveEndpoint.ts"
-import { type Snapshot, SnapshotKeeper } from "./SnapshotKeeper.ts"
+import { type Registration, type Snapshot, SnapshotKeeper } from "./SnapshotKeeper.ts"
 import type { startOptions } from "./startOptions.ts"
+
+/** What an earlier process left of a stream. */
+export interface Left {
+  readonly snapshot: Snapshot
+  readonly registration: Registration
+}
 
 export type StartSettings = OptionsOf<typeof startOptions>
 
@@ -26,7 +32,7 @@ export const beginStream = async (
   capability: string,
   settings: StartSettings,
   context: CallContext,
-  from?: Snapshot
+  left?: Left
 ): Promise<McpStreamHandle> => {
   const { mcp, network, now, perform } = context
   const { access } = mcp
@@ -43,7 +49,7 @@ export const beginStream = async (
     timeoutMs: settings.timeout,
     idleMs: settings["idle-timeout"],
     reissue: settings.reissue,
-    wasCalled: from !== undefined
+    wasCalled: left !== undefined
   })
   access.streams.checkRoom(capability)
   if (access.streams.find(id)?.isOver === false) {
@@ -54,7 +60,8 @@ export const beginStream = async (
     )
   }
   const value = new StreamValue(mcpSource, { ...settings, "stream-id": id }, [])
-  const registration = { stream: mcp.keep(value) }
+  const isNamed = left?.registration.isNamed ?? settings["stream-id"] !== undefined
+  const registration = { stream: mcp.keep(value), isNamed }
   const keeper = await SnapshotKeeper.open(await perform(mcp.stateStore), id, registration, perform, context.log)
   try {
     const stream = new McpStream({
@@ -69,9 +76,10 @@ export const beginStream = async (
       autoConnect: access.base.autoConnect || keywordName(transport.resolved()["by"]) !== "environment",
       transport,
       keeper,
+      isNamed,
       perform,
       now,
-      from
+      from: left?.snapshot
     })
     await keeper.save(stream.snapshot(), now())
     const actor = context.start(

@@ -18,7 +18,7 @@ export const mcpStreamResume: ControlCapability = defineControl({
   notes: [
     "It has the state and the status that it had after the last chunk that was worked off: one that was paused is paused still, one that had ended has ended, one that had failed tries again. Chunks that waited then are asked for again, where the peer can be asked: by Last-Event-ID, or by reading the resource. The call of a tool has ended with its process, see :reissue.",
     "A processor that was given by name is looked up in this program and its host; one that was written out is made again from its text and what it had captured.",
-    "A stream that runs in another process is refused, and so is an id that the host's store does not know."
+    "A stream that runs in another process is refused, and so is an id that the host's store does not know. One that has ended is known as long as it was started with a :stream-id of its own, and not stopped."
   ],
   example: '(try (call :mcp.stream.resume {:stream-id "mcp-unknown"}) (catch e (:type e)))',
   perform: async ([map], context) => {
@@ -30,9 +30,9 @@ export const mcpStreamResume: ControlCapability = defineControl({
       await running.resume()
       return running
     }
-    const { registration, snapshot } = await keptSnapshot(await context.perform(stateStore), id, context.perform)
-    const { options: settings } = revive(id, registration.stream)
+    const left = await keptSnapshot(await context.perform(stateStore), id, context.perform)
+    const { options: settings } = revive(id, left.registration.stream)
     const processor = options["processor"] ?? settings["processor"]
-    return beginStream(mcpStreamResume.id, { ...settings, processor } as unknown as StartSettings, context, snapshot)
+    return beginStream(mcpStreamResume.id, { ...settings, processor } as unknown as StartSettings, context, left)
   }
 })

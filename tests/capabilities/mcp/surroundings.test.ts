@@ -63,7 +63,12 @@ describe("the connection of an MCP stream", () => {
         while (asked.length < server.requests.length) asked.push(now)
       }
       return { outcome: outcome as any, asked }
-    }).pipe(Effect.provide(TimedHost.layer({ policy: { net: [`127.0.0.1:${server.port}`] }, log: () => {} })), Effect.provide(TestClock.layer()), Effect.scoped, Effect.runPromise)
+    }).pipe(
+      Effect.provide(TimedHost.layer({ policy: { net: [`127.0.0.1:${server.port}`] }, log: () => {} })),
+      Effect.provide(TestClock.layer()),
+      Effect.scoped,
+      Effect.runPromise
+    )
 
   it("is tried three times in a row, with growing waits, and then the stream fails", async () => {
     await using server = await feedOf(1, () => "refuse")
@@ -99,8 +104,12 @@ describe("the environment of an MCP stream", () => {
     vi.stubEnv("CCOS_MCP_LOCAL_SSE_URL", `${server.url}/sse/`)
     vi.stubEnv("CCOS_MCP_STREAM_BEARER_TOKEN", "token-of-the-feed")
     await using host = await hostFor([server, other])
-    const resolved = (await host.eval('(def h (mcp-stream weather.monitor.v1 (fn [s c m] {}))) (call :stream.await h) (:resolved (call :mcp.stream.inspect h))')) as any
-    expect(server.requests.map(({ headers, url }) => [url, headers.authorization])).toEqual([["/sse/weather.monitor.v1", "Bearer token-of-the-feed"]])
+    const resolved = (await host.eval(
+      "(def h (mcp-stream weather.monitor.v1 (fn [s c m] {}))) (call :stream.await h) (:resolved (call :mcp.stream.inspect h))"
+    )) as any
+    expect(server.requests.map(({ headers, url }) => [url, headers.authorization])).toEqual([
+      ["/sse/weather.monitor.v1", "Bearer token-of-the-feed"]
+    ])
     expect(other.requests.map(({ headers, url }) => [url, headers.authorization])).toEqual([["/more", undefined]])
     expect(resolved).toMatchObject({ by: { name: "environment" }, url: `${server.url}/sse/weather.monitor.v1` })
   })
@@ -125,7 +134,10 @@ describe("the environment of an MCP stream", () => {
   it("reveals secrets to the server that they are for, and to nobody else", async () => {
     const secret = "s3cr3t-of-weather"
     await using server = await serveHttp((request, response) => response.writeHead(401).end(`no: ${request.headers.authorization}`))
-    await using host = await hostWith({ mcpServers: { weather: { url: server.url, headers: { Authorization: "Bearer {{secret:WEATHER}}" } } }, secrets: { WEATHER: secret } })
+    await using host = await hostWith({
+      mcpServers: { weather: { url: server.url, headers: { Authorization: "Bearer {{secret:WEATHER}}" } } },
+      secrets: { WEATHER: secret }
+    })
     const value = (await host.eval(`
       (def h (mcp-stream "tool:watch" {} (fn [s c m] {}) nil))
       {:error (:message (try (call :stream.await h) (catch e e))) :inspect (call :mcp.stream.inspect h)}`)) as any
@@ -138,7 +150,9 @@ describe("the environment of an MCP stream", () => {
     await using other = await serveHttp((_, response) => response.end())
     await using server = await serveHttp((_, response) => response.writeHead(307, { Location: `${other.url}/mcp` }).end())
     await using host = await hostWith({ mcpServers: { weather: { url: server.url } } })
-    await expect(host.eval('(call :stream.await (mcp-stream "tool:watch" {} (fn [s c m] {}) nil))')).rejects.toThrow(`127.0.0.1:${other.port}`)
+    await expect(host.eval('(call :stream.await (mcp-stream "tool:watch" {} (fn [s c m] {}) nil))')).rejects.toThrow(
+      `127.0.0.1:${other.port}`
+    )
     expect(other.requests.length).toBe(0)
   })
 

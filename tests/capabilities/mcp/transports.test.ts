@@ -89,6 +89,15 @@ describe("mcp.stream.start with a tool", () => {
     await expect.poll(() => server.heard).toContain("cancelled")
   })
 
+  it("tells a server of 2025 of the cancellation before it says goodbye", async () => {
+    await using server = await serveSessions()
+    await using host = await hostWith({ mcpServers: { weather: { url: server.url } } })
+    await host.eval(`
+      (call :stream.await (mcp-stream "tool:weather.count" {:count 1000 :delayMs 5} (fn [s c m] {:action (if (= (:n c) 3) :complete :continue)}) nil))`)
+    await expect.poll(() => server.heard).toContain("cancelled")
+    expect(server.heard).toContain("DELETE")
+  })
+
   it("makes an error of an answer that breaks off, and calls only harmless tools again", async () => {
     await using server = await serveWeather({ legacy: "reject" })
     await using host = await hostWith({ mcpServers: { weather: { url: server.url } }, bindings: { cut: () => server.cut() } })
