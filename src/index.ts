@@ -30,6 +30,7 @@ export {
   type ItemError,
   type ItemFailureOptions,
   type ItemSchema,
+  type McpServerOptions,
   type ItemSession,
   type MarketplaceAccess,
   MemoryExhausted,

@@ -46,6 +46,7 @@ export {
   type RunOptions,
   type SpawnOptions
 } from "./HostOptions.ts"
+export type { McpServerOptions } from "./McpServerOptions.ts"
 export type {
   BidirectionalStream,
   MarketplaceAccess,
