@@ -9,6 +9,7 @@ import type { Explanation } from "./Explanation.ts"
 import { Flow } from "./Flow.ts"
 import type { Handle } from "./Handle.ts"
 import { HostCore } from "./HostCore.ts"
+import type { MarketplaceAccess } from "./MarketplaceAccess.ts"
 import type { HostOptions, RunOptions, SpawnOptions } from "./HostOptions.ts"
 import type { RunReport } from "./Report.ts"
 
@@ -37,6 +38,8 @@ export class StreamHost extends Context.Service<StreamHost, {
   readonly expand: (source: string) => Effect.Effect<string, HostFailure>
   readonly check: (source: string) => Effect.Effect<ReadonlyArray<Diagnostic>>
   readonly explain: (source: string) => Effect.Effect<Explanation, HostFailure>
+  /** What the host offers to its programs under ids, and who used it. */
+  readonly marketplace: MarketplaceAccess
   readonly capabilities: Effect.Effect<ReadonlyArray<CapabilityDescription>>
   readonly inspect: Effect.Effect<unknown>
   readonly drain: (options?: { readonly timeoutMs?: number }) => Effect.Effect<void>
@@ -58,6 +61,7 @@ const serviceOf = (core: HostCore): StreamHost["Service"] => ({
   expand: (source) => Effect.try({ try: () => core.expand(source), catch: asFailure }),
   check: (source) => Effect.sync(() => core.check(source, {})),
   explain: (source) => attempt(() => core.explain(source, {})),
+  marketplace: core.market.access,
   capabilities: Effect.sync(() => core.capabilities()),
   inspect: Effect.sync(() => core.inspect()),
   drain: (options = {}) => Effect.promise(() => core.drain(options))
