@@ -125,12 +125,18 @@ const functionOf = (options: Readonly<Record<string, any>>, context: CallContext
   }
   return (item: unknown) => {
     valid(item, "input")
-    opened ??= offer.open(config)
+    opened ??= opening(offer.open(config), () => (opened = undefined))
     return whenSettled(opened, (made) => {
       if (typeof made !== "function") throw new InvalidResult(call, `open of ${offer.id}`, "a function of an item", made)
       return whenSettled((made as StreamFunction)(item), (result) => valid(result, "output"))
     })
   }
+}
+
+/** What was opened for good; what fails is opened anew for the next item. */
+const opening = (made: unknown, forget: () => void): unknown => {
+  if (made instanceof Promise) made.catch(forget)
+  return made
 }
 
 /** Calls the function, and tells what came of it. */
