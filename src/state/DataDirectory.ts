@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs"
+import { existsSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { DataDirectoryInUse } from "./errors.ts"
 import { lockFile } from "./FileLock.ts"
+import { makeFolders } from "./makeFolders.ts"
 
 export interface DataDirectory {
   readonly path: string
@@ -15,7 +16,7 @@ export interface DataDirectory {
  */
 export const takeDataDirectory = async (directory: string): Promise<DataDirectory> => {
   const path = resolve(directory)
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+  makeFolders(path)
   const file = join(path, "lock")
   makePrivate(file)
   const lock = await lockFile(file, {

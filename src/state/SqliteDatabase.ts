@@ -1,15 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  statSync,
-  writeFileSync
-} from "node:fs"
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
 import * as Effect from "effect/Effect"
@@ -17,6 +6,7 @@ import { checksumOf } from "./Checksum.ts"
 import { makePrivate } from "./DataDirectory.ts"
 import { damaged, DataDirectoryInUse, type StoreFailure } from "./errors.ts"
 import { type FileLock, lockFile } from "./FileLock.ts"
+import { makeFolders } from "./makeFolders.ts"
 import { sqliteFailure } from "./sqliteFailure.ts"
 import { prepareSqlite } from "./SqliteSchema.ts"
 
@@ -160,7 +150,7 @@ const countChecksum = (name: string, value: number): number => checksumOf(["coun
 /** The file's path without links, so that one database has one lock by whatever name it is opened. */
 const makeFolder = (file: string): string => {
   const path = resolve(file)
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  makeFolders(dirname(path))
   return existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path))
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
@@ -47,6 +47,11 @@ describe("DataDirectory", () => {
   it("gives a directory to exactly one of many that come at once", async () => {
     const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => takeDataDirectory(parent)))
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1)
+  })
+
+  it.runIf(existsSync("/proc/self"))("ends where the system makes no folder in one that is there", async () => {
+    const error = await takeDataDirectory("/proc/no-folder/data").catch((cause: unknown) => cause)
+    expect(exitStatusOf(error)).toBe(exitStatus.io)
   })
 
   it("says which path can't be used", async () => {
