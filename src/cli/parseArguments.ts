@@ -1,3 +1,4 @@
+import { nearest } from "../serialization/index.ts"
 import { type Command, type CommandName, commands, isCommandName } from "./Command.ts"
 import { type Flag, type FlagName, flags, type FlagValues } from "./Flag.ts"
 import { UsageError } from "./UsageError.ts"
@@ -33,8 +34,12 @@ export const parseArguments = (argv: ReadonlyArray<string>): Arguments => {
   return { kind: "command", command: first, operands: checkedOperands(first, operands), flags: complete(first, flags) }
 }
 
-const unknownCommand = (name: string): UsageError =>
-  new UsageError(`There is no command ${JSON.stringify(name)}; there are ${Object.keys(commands).join(", ")}.`)
+const unknownCommand = (name: string): UsageError => {
+  const near = nearest(name, Object.keys(commands))
+  return new UsageError(
+    `There is no command ${JSON.stringify(name)}; ${near === undefined ? `there are ${Object.keys(commands).join(", ")}.` : `did you mean ${near}?`}`
+  )
+}
 
 const readWords = (command: CommandName, words: ReadonlyArray<string>) => {
   const given: Partial<Record<FlagName, unknown>> = {}
@@ -79,10 +84,13 @@ const knownFlag = (command: CommandName, word: string): FlagName => {
   const others = Object.keys(commands).filter((other) =>
     (commands[other as CommandName] as Command).flags.some((flag) => `--${flag}` === word)
   )
+  const near = nearest(word.replace(/^-+/, ""), taken)
   throw new UsageError(
     others.length > 0
       ? `${command} has no flag ${word}; that is one of ${others.join(", ")}.`
-      : `${command} has no flag ${word}. ${taken.length === 0 ? "It takes none." : `It takes ${taken.map((flag) => `--${flag}`).join(" ")}.`}`,
+      : near !== undefined
+        ? `${command} has no flag ${word}; did you mean --${near}?`
+        : `${command} has no flag ${word}. ${taken.length === 0 ? "It takes none." : `It takes ${taken.map((flag) => `--${flag}`).join(" ")}.`}`,
     command
   )
 }

@@ -42,7 +42,9 @@ describe("parseArguments", () => {
 
   it.each([
     ["", "There is no command"],
-    ["rnu p", 'no command "rnu"; there are run, eval'],
+    ["rnu p", 'no command "rnu"; did you mean run?'],
+    ["frobnicate p", 'no command "frobnicate"; there are run, '],
+    ["run p --memroy 5MB", "run has no flag --memroy; did you mean --memory?"],
     ["--json run p", "The command comes first"],
     ["run", "run needs FILE"],
     ["run a b", "run takes one FILE, but got 2"],

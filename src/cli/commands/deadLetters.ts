@@ -1,3 +1,4 @@
+import { access } from "node:fs/promises"
 import type { DeadLetterRecord, DeadLetterSelection, StreamHost } from "../../host/index.ts"
 import { textLimit, toJson, toText } from "../../rtfs/index.ts"
 import { alignedRows } from "../alignedRows.ts"
@@ -16,6 +17,8 @@ export const deadLetters = async (invocation: Invocation): Promise<number> => {
     throw new UsageError("dead-letters needs --data-dir DIR or --store URL: where the letters are.", "dead-letters")
   }
   checkFlags(action!, invocation)
+  // A name that was mistyped would otherwise be made, and be found empty.
+  if (flags["data-dir"] !== undefined) await access(flags["data-dir"])
   const ids = rest.map(idOf)
   switch (action) {
     case "list":
