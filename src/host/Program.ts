@@ -17,7 +17,7 @@ import {
   specsOf,
   type StreamCapability,
   type StreamHandle,
-  StreamValue,
+  type StreamValue,
   toCollection
 } from "../capabilities/index.ts"
 import { flowValue } from "./flowValue.ts"
