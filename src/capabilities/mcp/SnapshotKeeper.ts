@@ -139,5 +139,16 @@ export const keptSnapshot = async (
   })
 }
 
+/** Forgets a stream that has come down. **Fails** with `StreamInUse` where another process has it by now. */
+export const forgetKept = async (store: StateStore, id: string, perform: Perform): Promise<void> => {
+  const scope = Scope.makeUnsafe()
+  try {
+    const owned = await perform(Scope.provide(store.own(storedUnder(id)), scope))
+    await perform(owned.clear)
+  } finally {
+    await perform(Scope.close(scope, Exit.void))
+  }
+}
+
 const prefix = "mcp/"
 const storedUnder = (id: string): string => `${prefix}${id}`

@@ -3,6 +3,7 @@ import { decodeControlOptions } from "../decodeCall.ts"
 import { anything, required } from "../Option.ts"
 import { findStream } from "./mcp-stream-inspect.ts"
 import { McpStreamHandle } from "./McpStreamHandle.ts"
+import { forgetKept } from "./SnapshotKeeper.ts"
 import { withDashes } from "./withDashes.ts"
 
 export const mcpStreamStop: ControlCapability = defineControl({
@@ -21,7 +22,11 @@ export const mcpStreamStop: ControlCapability = defineControl({
     const options = decodeControlOptions(mcpStreamStop, map instanceof McpStreamHandle ? { "stream-id": map } : withDashes(map))
     const found = findStream(mcpStreamStop.id, options["stream-id"], context)
     if (!(found instanceof McpStreamHandle)) return found
-    await found.stop()
+    if (found.isOver) {
+      // What it had of the store was given back when it came down.
+      await found.closed
+      await forgetKept(await context.perform(context.mcp.stateStore), found.id, context.perform)
+    } else await found.stop()
     context.mcp.access.streams.forget(found)
     return found.stream.state
   }

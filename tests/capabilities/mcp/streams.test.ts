@@ -220,6 +220,31 @@ describe("mcp.stream.inspect", () => {
   })
 })
 
+describe("mcp.stream.stop", () => {
+  it("forgets a stream whether it runs, has ended or has failed", async () => {
+    await using server = await feed(numbers(2))
+    await using host = await hostFor([server])
+    const stopped = async (processor: string, awaited: boolean) =>
+      (await host.eval(`
+        (def h ${start(server, `:stream-id "mine" :initial-state 7 :processor ${processor}`)})
+        ${awaited ? "(try (call :stream.await h) (catch e nil))" : ""}
+        {:stopped (call :mcp.stream.stop {:stream-id "mine"})
+         :resumed (try (call :mcp.stream.resume {:stream-id "mine"}) (catch e (:message e)))
+         :total (:total (call :mcp.stream.inspect {}))}`)) as any
+    for (const [processor, awaited] of [
+      ["(fn [s c m] {:action :pause})", false],
+      ["(fn [s c m] {:action :complete})", true],
+      ["(fn [s c m] {:action :nonsense})", true]
+    ] as const) {
+      expect(await stopped(processor, awaited)).toEqual({
+        stopped: 7,
+        resumed: expect.stringContaining("keeps no snapshot of it"),
+        total: 0
+      })
+    }
+  })
+})
+
 describe("mcp.stream.resume", () => {
   const inFolder = async (use: (dataDir: string) => Promise<void>): Promise<void> => {
     const dataDir = mkdtempSync(join(tmpdir(), "rtfs-mcp-"))
