@@ -47,6 +47,14 @@ describe("the buffer of a stream's output", () => {
       { numRuns: 300 }
     ))
 
+  it("waits at 4 MB, however few the items are, and loses none of them", () => {
+    const buffer = new OutputBuffer({ items: 100, overflow: "wait", now: () => 0, onChange: () => {} })
+    const long = "x".repeat(1024 * 1024)
+    const waits = Array.from({ length: 5 }, () => buffer.put(long) !== undefined)
+    expect(waits).toEqual([false, false, false, false, true])
+    expect([buffer.kept, buffer.dropped]).toEqual([5, 0])
+  })
+
   it("wakes who waits for an item, at the end too, and lets go who has gone", async () => {
     const buffer = new OutputBuffer({ items: 5, overflow: "wait", now: () => 0, onChange: () => {} })
     const gone = new AbortController()
