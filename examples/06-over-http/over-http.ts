@@ -1,7 +1,6 @@
 // Orders come from one web server and go to another one, in batches, with a token that the program never sees.
 //
-// Run it with
-//   npx tsx examples/06-over-http/over-http.ts, or node itself from version 22.18 on
+// Run it with `npm run build && node examples/06-over-http/over-http.ts`.
 //
 // Both servers are started here, so that it runs anywhere. The second one is busy at first: the batch is sent again with the
 // same Idempotency-Key, by which it knows what it has already. It prints
