@@ -51,11 +51,13 @@ export const connect = async (options: ConnectOptions): Promise<McpConnection> =
   const sdk = await import("@modelcontextprotocol/client")
   signal.throwIfAborted()
   if (server.kind === "stdio") {
-    const pipe = () => stdioWire(options)
+    const asked = open(sdk, options, stdioWire(options), "auto")
     // A server that ends itself at what it does not know is asked again, in the words of its time.
-    return open(sdk, options, pipe(), "auto").catch((error: unknown) =>
-      isClosedByProbe(error) ? open(sdk, options, pipe(), "legacy") : Promise.reject(asFailure(options, error))
-    )
+    const again = asked.catch((error: unknown) => {
+      if (!isClosedByProbe(error) || signal.aborted) throw error
+      return open(sdk, options, stdioWire(options), "legacy")
+    })
+    return again.catch((error: unknown) => Promise.reject(asFailure(options, error)))
   }
   if (server.transport === "sse")
     return open(sdk, options, sseWire(sdk, options), "legacy").catch((error: unknown) => Promise.reject(asFailure(options, error)))

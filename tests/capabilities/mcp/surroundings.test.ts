@@ -167,6 +167,18 @@ describe("the environment of an MCP stream", () => {
   })
 })
 
+describe("a server as a process", () => {
+  it.each([
+    ["/no/such/command", [], "its command can't be started (ENOENT)"],
+    ["true", [], "the connection could not be made"],
+    ["cat", [], "the connection could not be made"]
+  ])("that is none (%s) is a failure that says so", async (command, args, message) => {
+    await using host = await hostWith({ mcpServers: { weather: { command, args } } })
+    const failure = host.run('(call :mcp.stream.start {:endpoint "tool:x" :timeout 200})')
+    await expect(failure).rejects.toThrow(message)
+  })
+})
+
 describe("the outputs of an MCP stream", () => {
   it("have one consumer at a time, keep the last 32 before it, and count what made way", async () => {
     await using server = await serveWeather()
