@@ -54,8 +54,8 @@ export const showProgress = (options: {
   if (mode === "off" || terminal === undefined) return { end: () => {} }
 
   let shown = 0
-  /** Up to the region's first line; from there everything is erased. */
-  const erased = () => (shown > 0 ? `\u001b[${shown}A\u001b[J` : "")
+  /** Up to the region's first line; from there everything is erased, also what the terminal shows of a Ctrl-C. */
+  const erased = () => (shown > 0 ? `\u001b[${shown}F\u001b[J` : "")
   const clear = () => {
     output.raw(erased())
     shown = 0

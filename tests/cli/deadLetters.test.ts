@@ -64,7 +64,7 @@ describe("rtfs-streams dead-letters", () => {
       join(folder, "report.json")
     ])
     expect(first).toMatchObject({ status: 0, stdout: "2\n4\n" })
-    expect(first.stderr).toContain("3 items were given up on and stored: rtfs-streams dead-letters list shows them.")
+    expect(first.stderr).toContain(`3 items were given up on and stored: rtfs-streams dead-letters list --data-dir ${data} shows them.`)
     await rtfsStreams(["run", file("b.rtfs", failing("b", "[7]")), "--data-dir", data])
   })
 

@@ -55,10 +55,10 @@ class Screen extends Writable {
 
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
     // oxlint-disable-next-line no-control-regex
-    for (const part of chunk.toString().split(/(\u001b\[\d*[AJ]|\n)/)) {
+    for (const part of chunk.toString().split(/(\u001b\[\d*[FJ]|\n)/)) {
       if (part === "\n") this.lines.push("")
       // oxlint-disable-next-line no-control-regex
-      else if (/^\u001b\[\d+A$/.test(part)) this.lines.splice(-1 - Number(part.slice(2, -1)))
+      else if (/^\u001b\[\d+F$/.test(part)) this.lines.splice(-1 - Number(part.slice(2, -1)))
       else if (part === "\u001b[J") this.lines.push("")
       else if (part !== "") this.lines[this.lines.length - 1] += part
     }

@@ -2,6 +2,7 @@ import { ProgramTimeout, type RunningProgram, type RunReport, type StreamHost } 
 import { toJson } from "../../rtfs/index.ts"
 import type { Invocation } from "../Command.ts"
 import { exitStatus } from "../exitStatus.ts"
+import type { FlagValues } from "../Flag.ts"
 import { liveTerminal, showProgress } from "../Progress.ts"
 import { ReadBytes } from "../ReadBytes.ts"
 import { readProgram } from "../readProgram.ts"
@@ -47,7 +48,7 @@ export const run = async (invocation: Invocation): Promise<number> => {
     })
     const signal = signals.received()
     if (flags.json === true) await output.line(toJson(report.value))
-    for (const line of losses(report)) await output.problem(line)
+    for (const line of losses(report, flags)) await output.problem(line)
     reportFile.write(signals.isKilled() ? "killed" : stopping ? "drained" : "done")
     return signal === undefined ? exitStatus.done : statusOfSignal(signal)
   } catch (error) {
@@ -64,12 +65,21 @@ const isOfDraining = (error: unknown): boolean => {
   return _tag === "StreamCancelled" || _tag === "HostUnavailable" || (cause instanceof Error && cause !== error && isOfDraining(cause))
 }
 
+/** A URL may hold a password, and is not printed. */
+const whereLettersAre = ({ "data-dir": dataDir, store }: FlagValues): string => {
+  if (store === "memory:" || (store === undefined && dataDir === undefined)) {
+    return "and are gone with this process: --data-dir DIR or --store URL would keep them as dead letters."
+  }
+  const place = store === undefined ? `--data-dir ${dataDir}` : "--store URL"
+  return `and stored: rtfs-streams dead-letters list ${place} shows them.`
+}
+
 /** What became of items that did not go through, one line for each kind: nothing is lost in silence. */
-const losses = ({ deadLettered, dropped, skipped, undrained }: RunReport): ReadonlyArray<string> => [
+const losses = ({ deadLettered, dropped, skipped, undrained }: RunReport, flags: FlagValues): ReadonlyArray<string> => [
   ...(undrained > 0 ? [`${undrained} items had been accepted and were not worked off in time.`] : []),
   ...(skipped > 0 ? [`${skipped} items were left out, because a function failed on them (:on-failure :skip).`] : []),
   ...(dropped > 0 ? [`${dropped} items were dropped by full buffers (:overflow).`] : []),
-  ...(deadLettered > 0 ? [`${deadLettered} items were given up on and stored: rtfs-streams dead-letters list shows them.`] : [])
+  ...(deadLettered > 0 ? [`${deadLettered} items were given up on ${whereLettersAre(flags)}`] : [])
 ]
 
 interface Surroundings {
