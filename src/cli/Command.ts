@@ -29,6 +29,7 @@ const program = { name: "FILE", required: true, summary: "the program; - reads i
 /** What decides on what a program may use. */
 const environment = [
   "bindings",
+  "config",
   "memory",
   "timeout",
   "fs-root",

@@ -53,6 +53,7 @@ const isHostAndPort = (written: string): boolean => {
 /** Every flag of every command: one name means one thing wherever it is taken. */
 export const flags = {
   bindings: text("MODULE", "an ES module whose exports become symbols of the program"),
+  config: text("FILE", "a JSON file that names servers: connections, mcpServers, mcpEndpoints"),
   "data-dir": text("DIR", "keeps state and spill files there, and lets no other process use it meanwhile"),
   store: one("URL", "where state is kept: memory:, sqlite:FILE, redis://… or postgres://…", "a URL such as sqlite:state.db", (written) =>
     /^[a-z]+:/i.test(written) ? written : undefined

@@ -1,6 +1,7 @@
 import { type Progress, StreamHost } from "../host/index.ts"
 import type { FlagValues } from "./Flag.ts"
 import { loadBindings } from "./loadBindings.ts"
+import { loadConfig } from "./loadConfig.ts"
 import type { Output } from "./Output.ts"
 import { UsageError } from "./UsageError.ts"
 import { within } from "./within.ts"
@@ -22,6 +23,7 @@ export const startHost = async (
     bounded: flags.bounded ?? false,
     store: flags.store,
     dataDir: flags["data-dir"],
+    ...(flags.config === undefined ? {} : await loadConfig(flags.config)),
     bindings: { ...(flags.bindings === undefined ? {} : (await loadBindings(flags.bindings)).values), ...bindings },
     secrets: Object.fromEntries((flags.secret ?? []).map((name) => [name, environmentSecret(name)])),
     policy: {

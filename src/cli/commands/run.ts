@@ -99,7 +99,7 @@ const runProgram = async (
     mode: flags.progress ?? "auto",
     output,
     terminal: liveTerminal(),
-    read: () => (reportFile.current?.().streams ?? []).map(({ accepted, id }) => ({ name: id, items: accepted, bytes: read.of(id) }))
+    read: () => (reportFile.current?.().streams ?? []).map(({ id, processed }) => ({ name: id, items: processed, bytes: read.of(id) }))
   })
   let host: StreamHost | undefined
   try {
