@@ -31,7 +31,9 @@ export const makeQueueAccess = ({ all, connections, granted, stateStore }: Queue
     const url = Object.hasOwn(connections, name) ? connections[name]! : undefined
     if (url === undefined || !queueSchemes.some((scheme) => url.startsWith(`${scheme}://`))) {
       const problem = url === undefined ? "is missing" : "is no server that has queues"
-      return Effect.fail(new InvalidHostOption(`connections.${name}`, `${problem}: give it as redis://HOST…, nats://HOST… or amqp://HOST…`))
+      return Effect.fail(
+        new InvalidHostOption(`connections.${name}`, `${problem}: give it as redis://HOST…, nats://HOST…, amqp://HOST… or sqs://REGION`)
+      )
     }
     return openIn(scope, url)
   }

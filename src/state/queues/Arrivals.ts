@@ -15,8 +15,8 @@ export class Arrivals {
     return this.#held.length
   }
 
-  push(delivery: Delivery): void {
-    this.#held.push(delivery)
+  push(...deliveries: ReadonlyArray<Delivery>): void {
+    this.#held.push(...deliveries)
     this.#wake()
   }
 

@@ -9,7 +9,7 @@ import type { QueueFailure } from "./QueueFailure.ts"
  * out, it is given to somebody again. So each is given at least once.
  */
 export interface QueueBackend {
-  readonly kind: "embedded" | "redis" | "nats" | "rabbitmq"
+  readonly kind: "embedded" | "redis" | "nats" | "rabbitmq" | "sqs"
   /** For messages; without credentials. */
   readonly location: string
   /** Opens a queue for one consumer. Closing the scope ends its connection; what it holds is given back before, by its owner. */

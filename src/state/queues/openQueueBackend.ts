@@ -5,11 +5,12 @@ import type { QueueBackend } from "./QueueBackend.ts"
 import { QueueFailure } from "./QueueFailure.ts"
 
 /** The schemes of the URLs of servers that have queues. */
-export const queueSchemes = ["redis", "rediss", "nats", "tls", "amqp", "amqps"] as const
+export const queueSchemes = ["redis", "rediss", "nats", "tls", "amqp", "amqps", "sqs"] as const
 
 /**
  * Connects to a server of queues, until the scope closes: `redis://…` (Redis Streams; `?prefix=` for its keys), `nats://…` or
- * `tls://…` (NATS JetStream), `amqp://…` or `amqps://…` (RabbitMQ). Where the connection is lost it is made again.
+ * `tls://…` (NATS JetStream), `amqp://…` or `amqps://…` (RabbitMQ),
+ * `sqs://REGION` (Amazon SQS; `?endpoint=` for a server elsewhere). Where the connection is lost it is made again.
  *
  * **Fails** with `QueueFailure`: the package is missing, or the server can't be reached or refuses the credentials.
  */
@@ -21,7 +22,7 @@ export const openQueueBackend = (url: string): Effect.Effect<QueueBackend, Queue
     if (server === undefined || scheme === undefined || !(queueSchemes as ReadonlyArray<string>).includes(scheme)) {
       return Effect.fail(
         new QueueFailure(scheme ?? "of that URL", "is none that can be used", {
-          fix: "Queues are at redis://HOST…, nats://HOST… or amqp://HOST…",
+          fix: "Queues are at redis://HOST…, nats://HOST…, amqp://HOST… or sqs://REGION",
           isPassing: false
         })
       )
@@ -38,6 +39,11 @@ export const openQueueBackend = (url: string): Effect.Effect<QueueBackend, Queue
         return Effect.flatMap(
           Effect.promise(() => import("./NatsQueue.ts")),
           ({ NatsQueue }) => NatsQueue.open(server)
+        )
+      case "sqs":
+        return Effect.flatMap(
+          Effect.promise(() => import("./SqsQueue.ts")),
+          ({ SqsQueue }) => SqsQueue.open(url)
         )
       default:
         return Effect.flatMap(
