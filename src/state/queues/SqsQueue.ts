@@ -10,6 +10,9 @@ import { batchEntries, isFifo, sqsBatches, sqsDelivery, type SqsReceipt } from "
 /** For so long a call for messages waits in the server; the longest that it takes. */
 const pollSeconds = 20
 
+/** A call that has not been answered after so long waits in the server for messages. */
+const answerMs = 1000
+
 /** The longest lease that the server gives. */
 const maxLeaseMs = 12 * 60 * 60 * 1000
 
@@ -93,8 +96,11 @@ export class SqsQueue implements QueueBackend {
           this.#settle(queue, deliveries, (Entries) => this.#client.deleteMessageBatch({ QueueUrl: url, Entries: [...Entries] })),
         giveBack: (deliveries, { delayMs }) => setVisibility(deliveries, Math.ceil(delayMs / 1000)),
         stop: Effect.suspend(() => {
-          poll.abort()
-          return Effect.ignore(setVisibility(poll.arrivals.takeAll(), 0))
+          const ended = Effect.promise(() => poll.end())
+          return Effect.andThen(
+            ended,
+            Effect.suspend(() => Effect.ignore(setVisibility(poll.arrivals.takeAll(), 0)))
+          )
         }),
         extend: (deliveries) => setVisibility(deliveries, leaseSeconds)
       } satisfies QueueSubscription
@@ -206,7 +212,9 @@ class Poll {
   readonly #receive: (max: number, signal: AbortSignal) => Promise<ReadonlyArray<Delivery>>
   readonly #failed: (error: unknown) => QueueFailure
   readonly #abort = new AbortController()
-  #isUnderWay = false
+  #underWay: Promise<void> | undefined
+  #begun = 0
+  #isEnded = false
 
   constructor(receive: (max: number, signal: AbortSignal) => Promise<ReadonlyArray<Delivery>>, failed: (error: unknown) => QueueFailure) {
     this.#receive = receive
@@ -214,11 +222,11 @@ class Poll {
   }
 
   begin(max: number): void {
-    if (this.#isUnderWay || this.arrivals.length > 0 || this.#abort.signal.aborted) return
-    this.#isUnderWay = true
+    if (this.#underWay !== undefined || this.arrivals.length > 0 || this.#isEnded) return
+    this.#begun = performance.now()
     // Over before anybody is woken: whoever is may ask again at once.
-    const isOver = () => (this.#isUnderWay = false)
-    void this.#receive(max, this.#abort.signal)
+    const isOver = () => (this.#underWay = undefined)
+    this.#underWay = this.#receive(max, this.#abort.signal)
       .finally(isOver)
       .then(
         (deliveries) => this.arrivals.push(...deliveries),
@@ -228,8 +236,17 @@ class Poll {
       )
   }
 
+  /** Begins none again. One that is being answered is waited for; one that waits in the server is broken off. */
+  async end(): Promise<void> {
+    this.#isEnded = true
+    const aborting = setTimeout(() => this.abort(), Math.max(0, this.#begun + answerMs - performance.now()))
+    await this.#underWay
+    clearTimeout(aborting)
+  }
+
   /** What the server gives at this very moment comes again when its lease has run out. */
   abort(): void {
+    this.#isEnded = true
     this.#abort.abort()
   }
 }

@@ -56,6 +56,8 @@ export class FakeSqs {
   readonly entryFaults: Array<{ readonly action: string; readonly id: string; readonly senderFault: boolean }> = []
   /** What whole calls are answered with. */
   readonly callFaults: Array<{ readonly action: string; readonly error: SqsError }> = []
+  /** For so long the answer to a call for messages is on its way. */
+  answerMs = 0
   readonly #queues = new Map<string, Queue>()
   readonly #server: Server
 
@@ -88,6 +90,10 @@ export class FakeSqs {
   makeQueue(name: string): string {
     this.#queues.set(name, { messages: [], keys: new Map() })
     return name
+  }
+
+  depth(name: string): number {
+    return this.#queue(name).messages.length
   }
 
   async #answer(request: IncomingMessage): Promise<readonly [number, unknown]> {
@@ -199,7 +205,11 @@ export class FakeSqs {
         ({ entry, visibleAt }) => visibleAt <= now && (entry.MessageGroupId === undefined || !busy.has(entry.MessageGroupId))
       )
       const given = (name.endsWith(".fifo") ? free : free.toReversed()).slice(0, max)
-      if (given.length > 0 || now >= deadline) return { Messages: given.map((held) => give(held, now + VisibilityTimeout * 1000)) }
+      if (given.length > 0 || now >= deadline) {
+        const Messages = given.map((held) => give(held, now + VisibilityTimeout * 1000))
+        await new Promise((resolve) => setTimeout(resolve, this.answerMs))
+        return { Messages }
+      }
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
     return {}

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { openQueueBackend, type NewMessage, type QueueBackend } from "../../../src/state/index.ts"
@@ -158,6 +159,20 @@ describe("SQS", () => {
         yield* backend.publish(queue, many(2))
         expect(yield* from.receive(10)).toEqual([])
         expect(yield* backend.depth(queue)).toEqual({ waiting: 2, held: 5 })
+      })
+    ))
+
+  it("waits at the stop for what the server is giving, and gives it back", () =>
+    run((backend) =>
+      Effect.gen(function* () {
+        const queue = standard()
+        yield* backend.publish(queue, many(5))
+        const from = yield* backend.subscribe(queue, options)
+        fake.answerMs = 300
+        expect(yield* Effect.timeoutOption(from.receive(10), 100)).toEqual(Option.none())
+        yield* from.stop
+        fake.answerMs = 0
+        expect(yield* backend.depth(queue)).toEqual({ waiting: 5, held: 0 })
       })
     ))
 
