@@ -155,7 +155,10 @@ export class SqsQueue implements QueueBackend {
     return Messages.map((message) => sqsDelivery(message, until))
   }
 
-  /** @returns those of which the server did as it was told; it refuses receipts of messages that were given to somebody else */
+  /**
+   * @returns those of which the server did as it was told. It may refuse receipts of messages that were given to somebody else, or
+   *   take them and do nothing: such a message comes again
+   */
   #settle(
     queue: string,
     deliveries: ReadonlyArray<Delivery>,

@@ -3,8 +3,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { openQueueBackend, type NewMessage, type QueueBackend } from "../../../src/state/index.ts"
-import { queueContract, receiveAll } from "../../contracts/queue.ts"
-import { CutProxy } from "./CutProxy.ts"
+import { receiveAll } from "../../contracts/queue.ts"
 import { FakeSqs, SqsError } from "./FakeSqs.ts"
 
 const environment = {
@@ -18,28 +17,13 @@ const before = { ...process.env }
 beforeAll(() => void Object.assign(process.env, environment))
 
 const fake = await FakeSqs.start()
-const proxy = await CutProxy.to(fake.url)
 const urlOf = (endpoint: string) => `sqs://eu-west-1?endpoint=${encodeURIComponent(endpoint)}`
 let ordinal = 0
 const standard = () => fake.makeQueue(`orders-${++ordinal}`)
 const fifo = () => fake.makeQueue(`orders-${++ordinal}.fifo`)
 
-const common = {
-  open: openQueueBackend(urlOf(proxy.urlOf(fake.url))),
-  uncounts: false,
-  cutOff: async () => {
-    proxy.cut()
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    proxy.mend()
-  }
-}
-queueContract({ ...common, name: "SQS, standard, a stand-in", freshQueue: standard, dedupes: false, leases: true, ordered: false })
-// Messages of a group wait for one another, so none is given while another's lease is extended.
-queueContract({ ...common, name: "SQS, FIFO, a stand-in", freshQueue: fifo, dedupes: true, leases: false })
-
 afterAll(() => {
   process.env = before
-  proxy.close()
   fake.stop()
 })
 
