@@ -198,6 +198,8 @@ export interface AsyncSink {
   readonly write: (items: ReadonlyArray<unknown>) => Effect.Effect<void, unknown>
   /** Called once at the normal end: makes the output final and gives the sink's result. Without it, closing the scope discards. */
   readonly finish: Effect.Effect<unknown, unknown>
+  /** Whether its output is final already: a life may end in the very moment in which `finish` has. */
+  readonly isFinal?: () => boolean
   /** How far it has got, as a plain value. */
   readonly position: () => unknown
   /** Makes durable what was written, so that a checkpoint may keep the position behind it. Left out: it always is, or never will be. */

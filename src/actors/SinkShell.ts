@@ -268,7 +268,8 @@ export class SinkShell extends Shell<HeldItem> {
   }
 
   protected override held(): ReadonlyArray<Held> {
-    const takenBack = this.spec.takesBack === true && !this.isFinished && this.definition.checkpointing === undefined ? this.written : 0
+    const isFinal = this.isFinished || this.sink?.isFinal?.() === true
+    const takenBack = this.spec.takesBack === true && !isFinal && this.definition.checkpointing === undefined ? this.written : 0
     return [
       { node: 0, count: takenBack, values: () => [] },
       heldItems(0, this.sink?.held?.values() ?? []),

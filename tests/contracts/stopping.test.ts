@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
-import { afterEach, describe, expect, it } from "vitest"
+import { afterEach, describe, expect, it, vi } from "vitest"
 import { Contract, ended, onHost, settle, until } from "./contractHost.ts"
 import { rows } from "./rows.ts"
 
@@ -103,6 +103,6 @@ describe.each(Object.entries(rows))(":%s", (id, row) => {
         yield* settle
         expect(contract.source.given + contract.worked.length + contract.seen.length).toBe(given)
       })
-    ).then(() => expect(files()).toBeLessThanOrEqual(filesBefore))
+    ).then(() => vi.waitFor(() => expect(files()).toBeLessThanOrEqual(filesBefore)))
   })
 })

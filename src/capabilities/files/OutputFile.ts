@@ -49,6 +49,8 @@ const durablePartName = /^\.[0-9a-f]{32}\.rtfs-part$/
  */
 export class OutputFile {
   written = 0
+  /** It is under its name, and `discard` takes nothing back any more. */
+  isCommitted = false
   readonly start: number
   readonly #options: OutputFileOptions
   readonly #fd: number
@@ -135,6 +137,7 @@ export class OutputFile {
       if (fsync) await files.sync(this.#fd)
       await recheck()
       if (this.#isPart) await files.rename(this.#place, target)
+      this.isCommitted = true
       this.#open = false
       await files.close(this.#fd)
       if (fsync && (this.#isPart || this.#created)) await syncFolder(files, dirname(target))

@@ -109,6 +109,7 @@ const open = (options: FileWriteOptions, files: FileOperations, context: OpenCon
           () => ({ path, items: writer.items, bytes: output.written })
         )
       ),
+      isFinal: () => output.isCommitted,
       position: (): FileWritePosition => ({
         output: output.position,
         items: writer.items,
