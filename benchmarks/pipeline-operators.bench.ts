@@ -36,6 +36,8 @@ interface Item {
 
 interface Work {
   readonly name: string
+  /** By default 300,000. */
+  readonly items?: number
   readonly flow: (items: Flow<Item>) => Flow<number>
   readonly loop: (items: ReadonlyArray<Item>) => number
   readonly rxjs?: (items: Observable<Item>) => Observable<number>
@@ -186,7 +188,8 @@ const works: ReadonlyArray<Work> = [
       )
   },
   {
-    name: "group-by, a key for each item, within its bound",
+    name: "group-by, a million keys, within its bound",
+    items: 1_000_000,
     flow: (items) => items.groupBy((x) => x.id, { maxGroups: 1_000_000, maxItems: 1_000_000 }).map((groups) => (groups instanceof Map ? groups.size : Object.keys(groups).length)),
     loop: (items) => {
       const groups = new Map<number, Array<Item>>()
@@ -206,7 +209,8 @@ const works: ReadonlyArray<Work> = [
       )
   },
   {
-    name: "window, event time",
+    name: "window, event time, a million items",
+    items: 1_000_000,
     flow: (items) => folded(items.window(1000, { timestampFn: (x: Item) => x.time } as never).map(({ items: inside }) => sumOf(inside))),
     loop: (items) => {
       let sum = 0
@@ -226,7 +230,8 @@ const works: ReadonlyArray<Work> = [
     }
   },
   {
-    name: "session window, 10,000 keys",
+    name: "session window, 10,000 keys, a million items",
+    items: 1_000_000,
     flow: (items) =>
       items
         .sessionWindow({ key: keyOf, timeout: 1e12, maxKeys: 20_000, timestampFn: (x: Item) => x.time, processor: (session: { items: ReadonlyArray<Item> }) => session.items.length } as never)
@@ -287,12 +292,12 @@ const flowRun = async (host: StreamHost, flow: Flow<number>): Promise<number> =>
 }
 
 export const run = async (options: { readonly items?: number; readonly rounds?: number } = {}): Promise<ReadonlyArray<Row>> => {
-  const count = options.items ?? 1_000_000
-  const rounds = options.rounds ?? 5
-  const items = Array.from({ length: count }, (_, id): Item => ({ id, key: (id * 7919) % 10_007, time: id * 3, value: (id * 31) % 1000 }))
+  const most = options.items ?? 1_000_000
+  const rounds = options.rounds ?? 3
+  const all = Array.from({ length: most }, (_, id): Item => ({ id, key: (id * 7919) % 10_007, time: id * 3, value: (id * 31) % 1000 }))
   await using host = await StreamHost.start({ memory: "1GB" })
   const rows: Array<Row> = []
-  const report = async (name: string, variants: Parameters<typeof measure>[0], target?: number) => {
+  const report = async (name: string, count: number, variants: Parameters<typeof measure>[0], target?: number) => {
     const times = await measure(variants, rounds)
     const own = median(times.get("ours")!)
     const detail = `${name}, ${(count / own / 1000).toFixed(1)} M items/s`
@@ -300,9 +305,12 @@ export const run = async (options: { readonly items?: number; readonly rounds?: 
     for (const peer of peers) rows.push({ name: detail, unit: `× ${peer}`, ratio: ratioOf(times, "ours", peer), ...(target === undefined ? {} : { target }) })
     rows.push({ name: detail, unit: "× a loop (the limit)", ratio: ratioOf(times, "ours", "loop") })
   }
-  for (const { effect, flow, loop, name, rxjs, target } of works) {
+  const usual = Math.min(300_000, most)
+  for (const { effect, flow, items: wanted = usual, loop, name, rxjs, target } of works) {
+    const items = all.slice(0, wanted)
     await report(
       name,
+      items.length,
       [
         { name: "ours", once: () => flowRun(host, flow(Flow.from(items).map(shape))) },
         { name: "loop", once: () => loop(items) },
@@ -312,10 +320,10 @@ export const run = async (options: { readonly items?: number; readonly rounds?: 
       target
     )
   }
-  const eighth = Math.floor(count / 8)
-  const parts = Array.from({ length: 8 }, (_, part) => items.slice(part * eighth, (part + 1) * eighth))
+  const eighth = Math.floor(usual / 8)
+  const parts = Array.from({ length: 8 }, (_, part) => all.slice(part * eighth, (part + 1) * eighth))
   const whole = parts.flat()
-  await report("merge of 8", [
+  await report("merge of 8", whole.length, [
     { name: "ours", once: () => flowRun(host, Flow.merge(parts.map((part) => Flow.from(part))).reduce(0, (sum, x) => sum + x.value)) },
     {
       name: "loop",
@@ -335,7 +343,7 @@ export const run = async (options: { readonly items?: number; readonly rounds?: 
     }
   ])
   const names = ["a", "b", "c", "d", "e", "f", "g", "h"]
-  await report("branch to 8", [
+  await report("branch to 8", whole.length, [
     {
       name: "ours",
       once: async () => {

@@ -17,7 +17,7 @@ export const openPostgresStore = (
   url: string,
   { lease = defaultLeaseTimes }: { readonly lease?: LeaseTimes | undefined }
 ): Effect.Effect<StateStore, StoreFailure, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const server = parseServerUrl(url, "schema")
     const schema = server?.parameter ?? defaultSchema
     if (server === undefined || !/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {

@@ -17,7 +17,7 @@ export const openRedisStore = (
   url: string,
   { lease = defaultLeaseTimes }: { readonly lease?: LeaseTimes | undefined }
 ): Effect.Effect<StateStore, StoreFailure, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const server = parseServerUrl(url, "prefix")
     if (server === undefined)
       return yield* Effect.fail(new StoreFailure("redis", "has no URL that can be read", { fix: "Write redis://HOST:PORT/DATABASE." }))
