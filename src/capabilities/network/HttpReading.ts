@@ -1,7 +1,6 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type { AsyncSource, OpenContext, SourceBatch } from "../../actors/index.ts"
@@ -13,6 +12,7 @@ import { MalformedFile } from "../files/errors.ts"
 import { acceptedEncodings, decodedBody } from "./contentEncoding.ts"
 import { NetworkFailure } from "./errors.ts"
 import { type Answer, attempt, attemptPromise, exchange, timedOut } from "./exchange.ts"
+import { SharedAttempt } from "./SharedAttempt.ts"
 import { failureOfStatus, retryDelay } from "./Retry.ts"
 import type { SsePosition } from "./SseParser.ts"
 
@@ -62,7 +62,7 @@ export class HttpReading implements AsyncSource {
   #position: HttpPosition
   #live: Live | undefined
   /** The way to the next answer. It goes on when the read that began it is interrupted: a barrier a second would never let it arrive. */
-  #connecting: Fiber.Fiber<void, unknown> | undefined
+  readonly #connecting: SharedAttempt
   #waitingSince: number | undefined
   /** Attempts since something was given. */
   #attempts = 0
@@ -73,6 +73,10 @@ export class HttpReading implements AsyncSource {
     this.#context = context
     this.#clock = clock
     this.#scope = scope
+    this.#connecting = new SharedAttempt(
+      Effect.suspend(() => this.#connect),
+      this.#scope
+    )
     this.#startedAt = this.#now()
     this.#position = (context.position as HttpPosition | undefined) ?? { offset: 0, etag: null, decoder: undefined }
   }
@@ -81,7 +85,7 @@ export class HttpReading implements AsyncSource {
     if (this.#hasEnded) return Effect.succeed(null)
     const late = this.#checkTotal()
     if (late !== undefined) return Effect.fail(late)
-    if (this.#live === undefined) return Effect.andThen(this.#connected, this.read)
+    if (this.#live === undefined) return Effect.andThen(this.#connecting.done, this.read)
     return this.#take(this.#live)
   })
 
@@ -149,21 +153,6 @@ export class HttpReading implements AsyncSource {
         this.#attempts++
         return this.#rest(failure)
       })
-    )
-  }
-
-  get #connected(): Effect.Effect<void, unknown> {
-    return Effect.suspend(() =>
-      Effect.flatMap(
-        this.#connecting === undefined ? Effect.forkIn(this.#connect, this.#scope) : Effect.succeed(this.#connecting),
-        (fiber) => {
-          this.#connecting = fiber
-          return Effect.flatMap(Fiber.await(fiber), (exit) => {
-            this.#connecting = undefined
-            return exit
-          })
-        }
-      )
     )
   }
 

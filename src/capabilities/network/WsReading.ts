@@ -1,7 +1,6 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type { AsyncSource, OpenContext, SourceBatch } from "../../actors/index.ts"
@@ -10,6 +9,7 @@ import { callWithMeter } from "../wrapFunction.ts"
 import { NetworkFailure } from "./errors.ts"
 import { attempt, attemptPromise, within } from "./exchange.ts"
 import { peerOf, revealedHeaders, revealedUrl } from "./requestTarget.ts"
+import { SharedAttempt } from "./SharedAttempt.ts"
 import { type RetryPolicy, retryDelay } from "./Retry.ts"
 import { type Closing, WsConnection } from "./WsConnection.ts"
 
@@ -43,7 +43,7 @@ export class WsReading implements AsyncSource {
   readonly #scope: Scope.Scope
   #messages: number
   #live: { readonly connection: WsConnection; readonly scope: Scope.Closeable } | undefined
-  #connecting: Fiber.Fiber<void, unknown> | undefined
+  readonly #connecting: SharedAttempt
   /** Attempts since a message came. */
   #attempts = 0
   /** What is to be told of before the next message. */
@@ -57,13 +57,17 @@ export class WsReading implements AsyncSource {
     this.#context = context
     this.#clock = clock
     this.#scope = scope
+    this.#connecting = new SharedAttempt(
+      Effect.suspend(() => this.#connect),
+      this.#scope
+    )
     this.#messages = (context.position as WsPosition | undefined)?.messages ?? 0
     if (context.position !== undefined) this.#gap = { code: null, reason: "the stream was restarted", attempts: 0 }
   }
 
   readonly read: Effect.Effect<SourceBatch | null, unknown> = Effect.suspend(() => {
     if (this.#hasEnded) return Effect.succeed(null)
-    if (this.#live === undefined) return Effect.andThen(this.#connected, this.read)
+    if (this.#live === undefined) return Effect.andThen(this.#connecting.done, this.read)
     const { connection } = this.#live
     if (this.#gap !== undefined) return this.#tellGap
     const batch = connection.take()
@@ -161,21 +165,6 @@ export class WsReading implements AsyncSource {
     if (this.#isToldOfClose) return
     this.#isToldOfClose = true
     if (onClose !== undefined) await callWithMeter(onClose, code, reason)
-  }
-
-  get #connected(): Effect.Effect<void, unknown> {
-    return Effect.suspend(() =>
-      Effect.flatMap(
-        this.#connecting === undefined ? Effect.forkIn(this.#connect, this.#scope) : Effect.succeed(this.#connecting),
-        (fiber) => {
-          this.#connecting = fiber
-          return Effect.flatMap(Fiber.await(fiber), (exit) => {
-            this.#connecting = undefined
-            return exit
-          })
-        }
-      )
-    )
   }
 
   get #connect(): Effect.Effect<void, unknown> {
