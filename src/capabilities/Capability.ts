@@ -120,6 +120,7 @@ export type Subject =
 export type Touch =
   | { readonly effect: ":fs.read" | ":fs.write"; readonly path: string }
   | { readonly effect: ":network"; readonly host: string }
+  | { readonly effect: ":queue"; readonly queue: string }
 
 /** A capability that does something at once and gives its result: pausing a stream, printing a line. */
 export interface ControlCapability extends Described {

@@ -23,7 +23,8 @@ export interface DecodedCall {
  */
 export const decodeCall = (capability: StreamCapability, args: ReadonlyArray<unknown>, asStream: AsStream): DecodedCall => {
   const decoded = decodeCallLater(capability, args, asStream)
-  if ("then" in decoded) throw new InvalidCall(capability.id, "has a function that makes its stream asynchronously; here it has to be there at once.")
+  if ("then" in decoded)
+    throw new InvalidCall(capability.id, "has a function that makes its stream asynchronously; here it has to be there at once.")
   return decoded
 }
 
@@ -34,7 +35,7 @@ export const decodeCallLater = (
   asStream: AsStream
 ): DecodedCall | PromiseLike<DecodedCall> => {
   const { rest, subject } = takeSubject(capability, args, asStream)
-  if (rest.length > 1) throw new InvalidCall(capability.id, `takes at most one map of options, but ${rest.length} arguments are left.`)
+  if (rest.length > 1) throw new InvalidCall(capability.id, tooMany(capability, rest))
   const written = readMap(capability, rest[0])
 
   if (subject.options !== undefined) Object.assign(written, subject.options)
@@ -113,9 +114,20 @@ const takeSubject = (
   throw new InvalidCall(capability.id, `needs a stream as its first argument, but got ${shown(first)}.`)
 }
 
+/** A list of streams in front of the options is the commonest slip, so the message shows where such a list goes. */
+const tooMany = (capability: StreamCapability, rest: ReadonlyArray<unknown>): string => {
+  const given = `takes at most one map of options, but ${rest.length} arguments are left.`
+  const required =
+    capability.subject.is === "none" ? Object.keys(capability.options).find((name) => capability.options[name]!.required) : undefined
+  return required === undefined || isOptionsMap(rest[0]) || rest[0] instanceof Map
+    ? given
+    : `${given} Give the first as an option: {:${required} …}.`
+}
+
 const streamOption = (capability: StreamCapability, name: string, value: unknown, asStream: AsStream): StreamValue => {
   const stream = asStream(value)
-  if (stream === undefined) throw new InvalidCall(capability.id, `expects :${name} to be a stream or a collection, but got ${shown(value)}.`, name)
+  if (stream === undefined)
+    throw new InvalidCall(capability.id, `expects :${name} to be a stream or a collection, but got ${shown(value)}.`, name)
   return stream
 }
 
@@ -138,7 +150,11 @@ const readMap = (capability: { readonly id: string }, map: unknown): Record<stri
   return { ...(map as Record<string, unknown>) }
 }
 
-const decodeOptions = (capability: Pick<StreamCapability, "id" | "streams" | "options">, specs: OptionSpecs, written: Record<string, unknown>): Record<string, unknown> => {
+const decodeOptions = (
+  capability: Pick<StreamCapability, "id" | "streams" | "options">,
+  specs: OptionSpecs,
+  written: Record<string, unknown>
+): Record<string, unknown> => {
   for (const [name, spec] of Object.entries(specs)) {
     if (written[name] === null && !spec.required && spec.type !== "any value") delete written[name]
     if (spec.required && !(name in written) && !capability.streams.includes(name)) {
@@ -157,7 +173,12 @@ const decodeOptions = (capability: Pick<StreamCapability, "id" | "streams" | "op
 }
 
 /** Puts the schema's finding into the words of the program: which option, what it expects, what it got. */
-const explain = (capability: { readonly id: string }, specs: OptionSpecs, written: Record<string, unknown>, error: Schema.SchemaError): InvalidCall => {
+const explain = (
+  capability: { readonly id: string },
+  specs: OptionSpecs,
+  written: Record<string, unknown>,
+  error: Schema.SchemaError
+): InvalidCall => {
   const at = /at \["([^"]+)"\]/.exec(error.message)?.[1]
   const spec = at === undefined ? undefined : specs[at]
   if (at === undefined || spec === undefined) return new InvalidCall(capability.id, `has a wrong option: ${error.message}`)

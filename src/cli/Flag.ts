@@ -100,7 +100,7 @@ export const flags = {
   "shutdown-timeout": duration("DURATION", "how long a signal lets the streams drain (default 30s)"),
   format: choice(
     ["msgpack", "json", "ndjson", "text", "mermaid", "dot", "svg"],
-    "decode: what the file holds (msgpack, json, ndjson), by default found out from it; explain: what to print (text, json, mermaid, dot, svg)"
+    "explain prints text (the default), json, mermaid, dot or svg; decode reads msgpack, json or ndjson, by default what it finds"
   ),
   in: text("FILE", "the file to look into"),
   bounded: onOff("refuses a program in which a node may hold any amount, before anything runs"),

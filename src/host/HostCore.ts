@@ -7,6 +7,7 @@ import { check, type Diagnostic, expand, pureBuilder } from "../rtfs/index.ts"
 import { keyword } from "../serialization/index.ts"
 import { Supervisor } from "../supervisors/index.ts"
 import { handedTo } from "./AsyncIterableSink.ts"
+import { checkPermission } from "./checkPermission.ts"
 import type { CapabilityDescription } from "./CapabilityDescription.ts"
 import { accessDeadLetters } from "./accessDeadLetters.ts"
 import type { DeadLetterAccess } from "./DeadLetterAccess.ts"
@@ -21,6 +22,7 @@ import { Handoff } from "./Handoff.ts"
 import { checkHostOptions, type HostOptions, type RunOptions, type SpawnOptions } from "./HostOptions.ts"
 import { HostMarket, type HostMarketOptions } from "./HostMarket.ts"
 import { MemoryBudget } from "./MemoryBudget.ts"
+import { openRecords } from "./openRecords.ts"
 import { makeServices } from "./makeServices.ts"
 import type { PipelineOptions, PipelineRuntime } from "./PipelineRuntime.ts"
 import { Policy } from "./Policy.ts"
@@ -28,6 +30,7 @@ import { pipelineBuilders, toStream } from "./Program.ts"
 import { ProgramRun } from "./ProgramRun.ts"
 import type { RunReport } from "./Report.ts"
 import { openProviderUses } from "./ProviderUseFile.ts"
+import type { Records } from "./Records.ts"
 import { requiredPermissions } from "./requiredPermissions.ts"
 import { Service } from "./Service.ts"
 import { HostSession } from "./HostSession.ts"
@@ -48,7 +51,14 @@ export class HostCore {
   #ordinal = 0
   #closed = false
 
-  private constructor(options: HostOptions, runtime: PipelineRuntime, services: Supervisor, live: Map<string, Service>, clock: Clock.Clock, providerUses: HostMarketOptions["listeners"]) {
+  private constructor(
+    options: HostOptions,
+    runtime: PipelineRuntime,
+    services: Supervisor,
+    live: Map<string, Service>,
+    clock: Clock.Clock,
+    providerUses: HostMarketOptions["listeners"]
+  ) {
     this.#options = options
     this.#runtime = runtime
     this.#services = services
@@ -69,7 +79,7 @@ export class HostCore {
   }
 
   /** **Fails** (as a defect of its caller) with `InvalidHostOption`. */
-  static readonly make = Effect.fn("HostCore.make")(function*(options: HostOptions): Effect.fn.Return<HostCore, Error, Scope.Scope> {
+  static readonly make = Effect.fn("HostCore.make")(function* (options: HostOptions): Effect.fn.Return<HostCore, Error, Scope.Scope> {
     const { memoryBytes } = yield* Effect.try({ try: () => checkHostOptions(options), catch: (error) => error as Error })
     const clock = yield* Clock.Clock
     const context = yield* Effect.context<never>()
@@ -106,7 +116,7 @@ export class HostCore {
   }
 
   async run(source: string, options: RunOptions): Promise<RunReport> {
-    await this.#checkPermissions(source)
+    await this.#checkPermissions(source, options.file)
     await this.#checkBounds(source)
     const run = this.#newRun("at-once")
     return this.#whileRunning(run, options, run.toEnd(source, { file: options.file, onItem: options.onItem }))
@@ -114,7 +124,11 @@ export class HostCore {
 
   async runFlow(flow: Flow<unknown>, options: Pick<RunOptions, "timeoutMs" | "onStart">): Promise<RunReport> {
     const run = this.#newRun("at-once")
-    return this.#whileRunning(run, options, run.consume(streamOf(flow)).then(() => run.report()))
+    return this.#whileRunning(
+      run,
+      options,
+      run.consume(streamOf(flow)).then(() => run.report())
+    )
   }
 
   stream(flow: Flow<unknown>): AsyncIterableIterator<unknown> {
@@ -124,7 +138,10 @@ export class HostCore {
     const start = () => {
       run = this.#newRun("at-once")
       const handle = run.start(handedTo(handoff, value), { cold: false })
-      handle.awaitResult().then(() => handoff.end(), (error: unknown) => handoff.end({ error }))
+      handle.awaitResult().then(
+        () => handoff.end(),
+        (error: unknown) => handoff.end({ error })
+      )
       void this.#forgetOnceEnded(run)
     }
     return {
@@ -145,10 +162,13 @@ export class HostCore {
 
   async spawn(source: string, options: SpawnOptions): Promise<Handle> {
     if (!/^[A-Za-z0-9._-]{1,128}$/.test(options.name)) {
-      throw new HostUnavailable(`A service can't be named ${JSON.stringify(options.name)}: use 1 to 128 of letters, digits, ".", "_" and "-".`)
+      throw new HostUnavailable(
+        `A service can't be named ${JSON.stringify(options.name)}: use 1 to 128 of letters, digits, ".", "_" and "-".`
+      )
     }
-    if (this.#live.has(options.name)) throw new HostUnavailable(`There is a service ${options.name} already: choose another name, or end that one first.`)
-    await this.#checkPermissions(source)
+    if (this.#live.has(options.name))
+      throw new HostUnavailable(`There is a service ${options.name} already: choose another name, or end that one first.`)
+    await this.#checkPermissions(source, options.file)
     await this.#checkBounds(source)
     const service = new Service({
       ...options,
@@ -178,6 +198,10 @@ export class HostCore {
 
   get deadLetters(): DeadLetterAccess {
     return accessDeadLetters(this.#runtime)
+  }
+
+  records(name: string, scope: Scope.Scope): Promise<Records> {
+    return openRecords(name, scope, this.#runtime)
   }
 
   expand(source: string): string {
@@ -246,18 +270,13 @@ export class HostCore {
   }
 
   /** Refuses a program before it did anything, if its text names what the policy does not grant. */
-  async #checkPermissions(source: string): Promise<void> {
-    for (const { capability, column, effect, line, touch } of requiredPermissions(source, this.marketplace)) {
-      const path = touch !== undefined && "path" in touch ? touch.path : undefined
-      const peer = touch?.effect === ":network" ? touch.host : undefined
+  async #checkPermissions(source: string, file: string | undefined): Promise<void> {
+    const { files, network } = this.#runtime.services
+    for (const needed of requiredPermissions(source, this.marketplace, file)) {
       try {
-        this.policy.check(capability, effect, path ?? peer)
-        if (peer !== undefined) this.#runtime.services.network.check(peer)
-        if (path !== undefined) {
-          await this.#runtime.promise(this.#runtime.services.files.check(effect === ":fs.read" ? "read" : "write", path))
-        }
+        await this.#runtime.promise(checkPermission(needed, { policy: this.policy, files, network }))
       } catch (denied) {
-        if (denied instanceof PermissionDenied) denied.at = { line, column }
+        if (denied instanceof PermissionDenied) denied.at = needed.at
         throw denied
       }
     }
@@ -269,7 +288,8 @@ export class HostCore {
     const run = new ProgramRun({
       name,
       anew,
-      checkpointed: (streamId) => [...this.#runs.values()].map((other) => other.checkpointed(streamId)).find((stream) => stream !== undefined),
+      checkpointed: (streamId) =>
+        [...this.#runs.values()].map((other) => other.checkpointed(streamId)).find((stream) => stream !== undefined),
       runtime: this.#runtime,
       marketplace: this.marketplace,
       market: this.market.contextFor(name),

@@ -3,13 +3,13 @@ import { PermissionDenied } from "./errors.ts"
 import type { PolicyOptions } from "./PolicyOptions.ts"
 
 /** The flag that grants an effect, for messages. */
-const flagFor: Readonly<Partial<Record<CapabilityEffect, string>>> = {
-  ":fs.read": "--allow-read PATH (policy.read)",
-  ":fs.write": "--allow-write PATH (policy.write)",
-  ":network": "--allow-net HOST:PORT (policy.net)",
-  ":db": "--allow-db URL (policy.db)",
-  ":queue": "--allow-queue NAME (policy.queue)",
-  ":mcp": "a server of the host (its option mcpServers), or --allow-net HOST:PORT (policy.net)"
+const flagFor: Readonly<Partial<Record<CapabilityEffect, (target?: string) => string>>> = {
+  ":fs.read": (path = "PATH") => `--allow-read ${path} (policy.read)`,
+  ":fs.write": (path = "PATH") => `--allow-write ${path} (policy.write)`,
+  ":network": (peer = "HOST:PORT") => `--allow-net ${peer} (policy.net)`,
+  ":db": () => "--allow-db URL (policy.db)",
+  ":queue": (queue = "NAME") => `--allow-queue ${queue} (policy.queue)`,
+  ":mcp": () => "a server of the host (its option mcpServers), or --allow-net HOST:PORT (policy.net)"
 }
 
 /** Decides which effects a program may have. Deny by default; which paths in particular is the file access's to check. */
@@ -51,25 +51,27 @@ export class Policy {
 
   /** **Fails** by throwing `PermissionDenied`, which names the capability, the effect and what would grant it. */
   check(capability: string, effect: CapabilityEffect, target?: string): void {
-    if (this.grants(effect)) return
-    throw new PermissionDenied({
-      what: `:${capability} needs ${effect}${target === undefined ? "" : ` for ${target}`}`,
-      remedy: flagFor[effect] === undefined ? "the policy grants no such effect" : `grant it with ${flagFor[effect]}`
-    })
+    if (!this.grants(effect)) throw denied(capability, effect, target)
+  }
+
+  /** Whether one queue may be used; `*` among the granted is any. **Fails** by throwing `PermissionDenied`. */
+  checkQueue(capability: string, queue: string): void {
+    const { all, queue: granted = [] } = this.#options
+    if (all !== true && !granted.includes("*") && !granted.includes(queue)) throw denied(capability, ":queue", queue)
   }
 
   /** The paths that may be touched for an effect, as they were given. */
   roots(effect: Touch["effect"]): ReadonlyArray<string> {
-    return effect === ":fs.read" ? (this.#options.read ?? []) : effect === ":fs.write" ? (this.#options.write ?? []) : (this.#options.net ?? [])
+    return effect === ":fs.read"
+      ? (this.#options.read ?? [])
+      : effect === ":fs.write"
+        ? (this.#options.write ?? [])
+        : (this.#options.net ?? [])
   }
 
   /** The databases that may be used, as they were given. */
   get databases(): ReadonlyArray<string> {
     return this.#options.db ?? []
-  }
-
-  get queues(): ReadonlyArray<string> {
-    return this.#options.queue ?? []
   }
 
   get all(): boolean {
@@ -79,4 +81,12 @@ export class Policy {
   get fsRoot(): string | undefined {
     return this.#options.fsRoot
   }
+}
+
+const denied = (capability: string, effect: CapabilityEffect, target: string | undefined): PermissionDenied => {
+  const flag = flagFor[effect]
+  return new PermissionDenied({
+    what: `:${capability} needs ${effect}${target === undefined ? "" : ` for ${target}`}`,
+    remedy: flag === undefined ? "the policy grants no such effect" : `grant it with ${flag(target)}`
+  })
 }

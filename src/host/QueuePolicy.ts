@@ -4,14 +4,12 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { QueueAccess } from "../actors/index.ts"
 import { openQueueBackend, type QueueBackend, queueSchemes } from "../state/index.ts"
-import { PermissionDenied } from "./errors.ts"
 import { InvalidHostOption } from "./HostOptions.ts"
 import type { HostStores } from "./HostStores.ts"
+import type { Policy } from "./Policy.ts"
 
 export interface QueuePolicyOptions {
-  /** Names of queues; `*` is any. */
-  readonly granted: ReadonlyArray<string>
-  readonly all: boolean
+  readonly policy: Policy
   readonly connections: Readonly<Record<string, string>>
   readonly stateStore: HostStores["stateStore"]
 }
@@ -22,10 +20,9 @@ const embedded = "embedded"
 /** What programs ask for when they name no connection. */
 const usual = "queue"
 
-export const makeQueueAccess = ({ all, connections, granted, stateStore }: QueuePolicyOptions, scope: Scope.Scope): QueueAccess => {
+export const makeQueueAccess = ({ connections, policy, stateStore }: QueuePolicyOptions, scope: Scope.Scope): QueueAccess => {
   const opened = new Map<string, QueueBackend>()
   const one = Semaphore.makeUnsafe(1)
-  const isGranted = (queue: string) => all || granted.includes("*") || granted.includes(queue)
   const backendAt = (name: string): Effect.Effect<QueueBackend, unknown> => {
     if (name === embedded) return ofStore(stateStore)
     const url = Object.hasOwn(connections, name) ? connections[name]! : undefined
@@ -40,13 +37,10 @@ export const makeQueueAccess = ({ all, connections, granted, stateStore }: Queue
   return {
     open: (capability, queue, connection) =>
       Effect.suspend(() => {
-        if (!isGranted(queue)) {
-          return Effect.fail(
-            new PermissionDenied({
-              what: `:${capability} needs :queue for ${queue}`,
-              remedy: "grant it with --allow-queue NAME (policy.queue)"
-            })
-          )
+        try {
+          policy.checkQueue(capability, queue)
+        } catch (denied) {
+          return Effect.fail(denied)
         }
         const name = connection ?? (Object.hasOwn(connections, usual) ? usual : embedded)
         return one.withPermit(

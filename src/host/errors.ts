@@ -1,3 +1,4 @@
+import { type Position, withPlace } from "../rtfs/index.ts"
 import { keyword } from "../serialization/index.ts"
 import type { UnboundedNode } from "./Explanation.ts"
 
@@ -7,11 +8,16 @@ export class PermissionDenied extends Error {
   /** What RTFS programs see as the error's type. */
   readonly type = keyword("capability-denied")
   /** Where the program asks for it, if its text alone shows that. */
-  at: { readonly line: number; readonly column: number } | undefined
+  at: Position | undefined
 
   constructor(fields: { readonly what: string; readonly remedy: string }) {
     super(`Not permitted: ${fields.what}; ${fields.remedy}.`)
     this.name = "PermissionDenied"
+  }
+
+  /** The message for a person, with the line of the program where its text shows it. */
+  render(source?: string): string {
+    return withPlace(this.message, this.at, source)
   }
 }
 
@@ -51,7 +57,9 @@ export class ProgramTimeout extends Error {
   readonly _tag = "ProgramTimeout"
 
   constructor(timeoutMs: number) {
-    super(`The program did not end within ${timeoutMs} ms, so it was cancelled. Give it more with --timeout (timeoutMs), or drain it earlier.`)
+    super(
+      `The program did not end within ${timeoutMs} ms, so it was cancelled. Give it more with --timeout (timeoutMs), or drain it earlier.`
+    )
     this.name = "ProgramTimeout"
   }
 }
@@ -62,8 +70,8 @@ export class MemoryExhausted extends Error {
 
   constructor({ needed, rest, total }: { readonly needed: number; readonly rest: number; readonly total: number }) {
     super(
-      `The stream's mailboxes need ${needed} bytes, but of the ${total} that all streams of the host share only ${rest} are left. ` +
-        "Let other streams end first, or give the host more memory (--memory, the option memory)."
+      `The stream's mailboxes need ${needed} bytes, but of the ${total} that all streams of the host share only ${rest} are left. `
+        + "Let other streams end first, or give the host more memory (--memory, the option memory)."
     )
     this.name = "MemoryExhausted"
   }
@@ -78,10 +86,16 @@ export class UnboundedProgram extends Error {
   /** @param nodes at least one */
   constructor(nodes: ReadonlyArray<UnboundedNode>) {
     const [{ capability, node, pipeline, remedy, why }] = nodes as [UnboundedNode]
-    const others = nodes.length === 1 ? "" : ` So are ${nodes.length - 1} more: ${nodes.slice(1).map((other) => other.node).join(", ")}.`
+    const others =
+      nodes.length === 1
+        ? ""
+        : ` So are ${nodes.length - 1} more: ${nodes
+            .slice(1)
+            .map((other) => other.node)
+            .join(", ")}.`
     super(
-      `The node ${node} (:${capability}) of ${pipeline} is unbounded: ${why}. This host runs bounded programs only (--bounded, the option bounded), ` +
-        `so nothing was started. ${remedy}${others}`
+      `The node ${node} (:${capability}) of ${pipeline} is unbounded: ${why}. This host runs bounded programs only (--bounded, the option bounded), `
+        + `so nothing was started. ${remedy}${others}`
     )
     this.name = "UnboundedProgram"
     this.nodes = nodes
@@ -113,8 +127,8 @@ export class CheckpointOfOtherVersion extends Error {
 
   constructor(stream: string, format: unknown) {
     super(
-      `The checkpoint of the stream ${stream} was written by another version (format ${String(format)}). ` +
-        "Go on with the version that wrote it, or give the stream another :stream-id to begin anew."
+      `The checkpoint of the stream ${stream} was written by another version (format ${String(format)}). `
+        + "Go on with the version that wrote it, or give the stream another :stream-id to begin anew."
     )
     this.name = "CheckpointOfOtherVersion"
     this.stream = stream

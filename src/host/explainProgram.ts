@@ -4,6 +4,7 @@ import { buildGraph, type CallContext, type Marketplace, StreamHandle, StreamVal
 import { createEvaluator, isPureBuilder, RtfsError, toText } from "../rtfs/index.ts"
 import { makePlan } from "../scheduler/index.ts"
 import { explainPipeline, unboundedIn } from "./explainPipeline.ts"
+import { checkPermission, targetOf } from "./checkPermission.ts"
 import type { ExplainedEffect, ExplainedPipeline, Explanation, UnboundedNode } from "./Explanation.ts"
 import type { EvaluationLimits } from "./HostOptions.ts"
 import { Policy } from "./Policy.ts"
@@ -57,7 +58,10 @@ export const explainProgram = async (source: string, options: ExplainOptions): P
     asStream: (value) => (value instanceof PaperHandle ? value.value : toStream(value))
   })
   const globals = new Map([...options.globals].map(([name, value]) => [name, onPaper(name, value)]))
-  const evaluator = createEvaluator({ call: (id, args) => program.call(id, args), globals, capabilityIds: options.marketplace.ids() }, options.limits)
+  const evaluator = createEvaluator(
+    { call: (id, args) => program.call(id, args), globals, capabilityIds: options.marketplace.ids() },
+    options.limits
+  )
   let stoppedAt: string | undefined
   try {
     const value = await evaluator.evaluate(source, options.file === undefined ? {} : { file: options.file })
@@ -130,16 +134,11 @@ class PaperHandle extends StreamHandle {
   }
 }
 
-const effectsOf = (source: string, { files, marketplace, network, policy }: ExplainOptions): Promise<ReadonlyArray<ExplainedEffect>> =>
+const effectsOf = (source: string, { marketplace, ...accesses }: ExplainOptions): Promise<ReadonlyArray<ExplainedEffect>> =>
   Promise.all(
     requiredPermissions(source, marketplace).map(async ({ capability, effect, touch }) => {
-      const path = touch !== undefined && "path" in touch ? touch.path : undefined
-      const access = effect === ":fs.read" ? "read" : "write"
-      const peer = touch?.effect === ":network" ? touch.host : undefined
-      const isTargetGranted =
-        (path === undefined || (await Effect.runPromise(Effect.isSuccess(files.check(access, path)))))
-        && (peer === undefined || (await Effect.runPromise(Effect.isSuccess(Effect.try({ try: () => network.check(peer), catch: (error) => error })))))
-      const target = path ?? peer
-      return { capability, effect, ...(target === undefined ? {} : { target }), granted: policy.grants(effect) && isTargetGranted }
+      const target = targetOf(touch)
+      const granted = await Effect.runPromise(Effect.isSuccess(checkPermission({ capability, effect, touch }, accesses)))
+      return { capability, effect, ...(target === undefined ? {} : { target }), granted }
     })
   )

@@ -1,3 +1,4 @@
+export { StreamValue } from "../capabilities/index.ts"
 export type { CapabilityDescription } from "./CapabilityDescription.ts"
 export type { DeadLetterAccess, DeadLetterRecord, DeadLetterSelection } from "./DeadLetterAccess.ts"
 export {

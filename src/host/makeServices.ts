@@ -22,10 +22,14 @@ import { UndrainedFile } from "./UndrainedFile.ts"
 const progressIntervalMs = 100
 
 /** What sources, sinks and islands use of the host: files below the granted roots, printing, progress, worker threads. */
-export const makeServices = Effect.fnUntraced(function*(
+export const makeServices = Effect.fnUntraced(function* (
   options: HostOptions,
   policy: Policy
-): Effect.fn.Return<Pick<PipelineRuntime, "services" | "mcp" | "pool" | "spill" | "spillFor" | "stateStore" | "storeNamed" | "undrained">, Error, Scope.Scope> {
+): Effect.fn.Return<
+  Pick<PipelineRuntime, "services" | "mcp" | "pool" | "spill" | "spillFor" | "stateStore" | "storeNamed" | "undrained">,
+  Error,
+  Scope.Scope
+> {
   const clock = yield* Clock.Clock
   let pool: OffloadPool | undefined
   yield* Effect.addFinalizer(() => (pool === undefined ? Effect.void : Effect.asVoid(Effect.promise(() => pool!.close()))))
@@ -39,14 +43,22 @@ export const makeServices = Effect.fnUntraced(function*(
   const spill = yield* Effect.cached(Scope.provide(openSpill(options), scope))
   // A scope made now closes after the streams have ended, and before the lock is released; one made on first use would not.
   const stores = makeHostStores(options, yield* Scope.fork(scope))
-  const queues = makeQueueAccess({ granted: policy.queues, all: policy.all, connections: options.connections ?? {}, stateStore: stores.stateStore }, yield* Scope.fork(scope))
+  const queues = makeQueueAccess(
+    { policy, connections: options.connections ?? {}, stateStore: stores.stateStore },
+    yield* Scope.fork(scope)
+  )
   return {
-    undrained: options.dataDir === undefined ? undefined : new UndrainedFile(join(options.dataDir, "undrained.jsonl"), (line) => (options.log ?? ((text) => process.stderr.write(`${text}\n`)))(line)),
+    undrained:
+      options.dataDir === undefined
+        ? undefined
+        : new UndrainedFile(join(options.dataDir, "undrained.jsonl"), (line) =>
+            (options.log ?? ((text) => process.stderr.write(`${text}\n`)))(line)
+          ),
     ...stores,
     spill,
     mcp: yield* openMcpAccess(options),
     spillFor: ({ maxDisk, tempDir }) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const parent = tempDir === undefined ? spillFolder(options) : yield* folderFor(files, tempDir)
         yield* sweepSpill(parent)
         return yield* SpillDirectory.open({ parent, maxBytes: maxDisk })
@@ -72,7 +84,8 @@ export const makeServices = Effect.fnUntraced(function*(
       },
       progress: throttled(options, () => clock.currentTimeMillisUnsafe())
     },
-    pool: () => (pool ??= makeWorkerPool({
+    pool: () =>
+      (pool ??= makeWorkerPool({
         workerFile: new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url),
         limits: options.limits ?? {},
         ...(options.workers === undefined ? {} : { workers: options.workers })
@@ -81,9 +94,8 @@ export const makeServices = Effect.fnUntraced(function*(
 })
 
 const lockDataDirectory = (directory: string) =>
-  Effect.acquireRelease(
-    Effect.tryPromise({ try: () => takeDataDirectory(directory), catch: (error) => error as Error }),
-    ({ release }) => Effect.sync(release)
+  Effect.acquireRelease(Effect.tryPromise({ try: () => takeDataDirectory(directory), catch: (error) => error as Error }), ({ release }) =>
+    Effect.sync(release)
   )
 
 /** How much disk spilled frames may take in all. */

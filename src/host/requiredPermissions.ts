@@ -1,22 +1,21 @@
 import type { CapabilityEffect, Marketplace, Touch } from "../capabilities/index.ts"
-import { type Form, readForms } from "../rtfs/index.ts"
+import { type Form, type Position, readForms } from "../rtfs/index.ts"
 
 /** Something that a program names literally and that needs a permission. */
 export interface RequiredPermission {
   readonly capability: string
   readonly effect: CapabilityEffect
-  readonly touch?: Touch
-  readonly line: number
-  readonly column: number
+  readonly touch: Touch | undefined
+  readonly at: Position
 }
 
 /**
  * What a program would need, as far as its text tells: each capability that it calls by a literal id, with the paths that
- * are literals. So a program can be refused before it did anything.
+ * or queues that are literals. So a program can be refused before it did anything.
  *
  * Calls inside `try` are left out: a program that tries may go on without.
  */
-export const requiredPermissions = (source: string, marketplace: Marketplace): ReadonlyArray<RequiredPermission> => {
+export const requiredPermissions = (source: string, marketplace: Marketplace, file?: string): ReadonlyArray<RequiredPermission> => {
   const found: Array<RequiredPermission> = []
   const walk = (form: Form): void => {
     if (form.kind === "meta") return walk(form.form)
@@ -26,7 +25,7 @@ export const requiredPermissions = (source: string, marketplace: Marketplace): R
     if (head === "call") found.push(...permissionsOf(form.items, marketplace))
     for (const item of form.items) walk(item)
   }
-  for (const form of readForms(source)) walk(form)
+  for (const form of readForms(source, file === undefined ? {} : { file })) walk(form)
   return found
 }
 
@@ -35,13 +34,12 @@ const permissionsOf = (items: ReadonlyArray<Form>, marketplace: Marketplace): Re
   if (id === undefined || (id.kind !== "keyword" && !(id.kind === "literal" && typeof id.value === "string"))) return []
   const capability = marketplace.find((id.kind === "keyword" ? id.name : String(id.value)).replaceAll("/", "."))
   if (capability === undefined) return []
-  const { column, line } = id.at
   const touches =
     capability.kind !== "control" && capability.subject.is === "value" && subject?.kind === "literal" && typeof subject.value === "string"
       ? capability.touches({ [capability.subject.name]: subject.value })
       : []
   return capability.effects.map((effect) => {
     const touch = touches.find((candidate) => candidate.effect === effect)
-    return { capability: capability.id, effect, ...(touch === undefined ? {} : { touch }), line, column }
+    return { capability: capability.id, effect, touch, at: id.at }
   })
 }

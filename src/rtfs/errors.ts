@@ -112,15 +112,17 @@ const describeProblem = (
   problem: { readonly at?: Position | undefined; readonly expected?: string | undefined; readonly suggestion?: string | undefined },
   source: string | undefined
 ): string => {
-  const lines = [message]
-  if (problem.at !== undefined) {
-    lines.push(`  at ${positionText(problem.at)}`)
-    const text = source === undefined ? undefined : lineOf(source, problem.at.line)
-    if (text !== undefined) lines.push(...excerpt(text, problem.at))
-  }
+  const lines = [withPlace(message, problem.at, source)]
   if (problem.expected !== undefined) lines.push(`  expected ${problem.expected}`)
   if (problem.suggestion !== undefined) lines.push(`  did you mean ${problem.suggestion}?`)
   return lines.join("\n")
+}
+
+/** A message with the place in the program that it is about, and that line with a caret where the program is at hand. */
+export const withPlace = (message: string, at: Position | undefined, source: string | undefined): string => {
+  if (at === undefined) return message
+  const text = source === undefined ? undefined : lineOf(source, at.line)
+  return [message, `  at ${positionText(at)}`, ...(text === undefined ? [] : excerpt(text, at))].join("\n")
 }
 
 const lineOf = (source: string, line: number): string | undefined => source.split(/\r\n|\n|\r/, line)[line - 1]

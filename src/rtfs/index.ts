@@ -1,7 +1,7 @@
 export { check, type CheckOptions } from "./check.ts"
 export { compileFunction } from "./compileFunction.ts"
 export { createEvaluator, type EvaluateOptions, type Evaluator } from "./Evaluator.ts"
-export { type Diagnostic, type ErrorKind, type Frame, hostError, limitError, RtfsError, ThrownValue } from "./errors.ts"
+export { type Diagnostic, type ErrorKind, type Frame, hostError, limitError, RtfsError, ThrownValue, withPlace } from "./errors.ts"
 export { equals } from "./equality.ts"
 export { errorType } from "./errorType.ts"
 export { errorValue, isError } from "./errorValue.ts"

@@ -28,6 +28,12 @@ describe("eval", () => {
     expect(json).toMatchObject({ status: 0, stdout: '{"a":":b","c":[1,null,true],"big":9007199254740993}\n', stderr: "told\n" })
   })
 
+  it("says of a stream that nothing consumes it", async () => {
+    const { stderr, stdout } = await rtfsStreams(["eval", "(call :stream.from-collection [1 2])"])
+    expect(stdout).toBe("#<stream from-collection>\n")
+    expect(stderr).toContain("(call :stream.await …) around it gives its items")
+  })
+
   it("shows what is wrong with a program, and where, with status 65", async () => {
     const wrong = await rtfsStreams(["eval", "(+ 1\n   (* 2"])
     expect(wrong).toMatchObject({ status: 65, stdout: "" })
@@ -105,7 +111,7 @@ describe("run", () => {
     const report = join(folder, "denied.json")
     const denied = await rtfsStreams(["run", program, "--report", report])
     expect(denied).toMatchObject({ status: 77, stdout: "" })
-    expect(denied.stderr).toMatch(/--allow-read/)
+    expect(denied.stderr).toContain(`grant it with --allow-read ${data} (policy.read).\n  at ${program}:1:7\n  1 | (call :stream.file.read`)
     expect(denied.stderr).not.toMatch(stack)
     expect(JSON.parse(readFileSync(report, "utf8"))).toMatchObject({
       ending: "failed",
@@ -176,7 +182,7 @@ describe("a signal", () => {
     const running = start(["run", "-", "--shutdown-timeout", "5s"], { input: program })
     await running.printed("under way")
     running.process.kill("SIGTERM")
-    expect(await running.outcome).toMatchObject({ status: 143, stdout: "under way\n", stderr: "" })
+    expect(await running.outcome).toMatchObject({ status: 143, stdout: "under way\n" })
   })
 
   it.each([

@@ -58,7 +58,10 @@ describe("SIGTERM", () => {
     const running = begin(`(call :stream.for-each ${numbers} {:callback never-sink :buffer-size 100})`)
     await running.complained("begun")
     running.process.kill("SIGTERM")
-    expect(await status(running)).toBe(143)
+    expect(await running.outcome).toMatchObject({
+      status: 143,
+      stderr: expect.stringContaining("SIGTERM: letting the streams finish, for 0.2 s at most.")
+    })
     const report = running.report()
     expect(report).toMatchObject({ ending: "drained", processed: 0, accepted: total(report) })
     expect(running.left()).toBe(report.undrained)

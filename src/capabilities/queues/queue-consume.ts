@@ -44,6 +44,7 @@ export const queueConsume = defineCapability({
     "on-ack": optional(fn, "is called with the ids of messages that have been acknowledged")
   },
   effects: [":queue"],
+  touches: ({ queue }) => [{ effect: ":queue", queue }],
   boundary: () => "it waits for the queue",
   check: (options) => {
     if (options["max-receives"] !== undefined && options["dead-letter-queue"] === undefined)

@@ -22,6 +22,7 @@ export const queueProduce = defineCapability({
     "on-sent": optional(fn, "is called with how many messages have been confirmed, batch by batch")
   },
   effects: [":queue"],
+  touches: ({ queue }) => [{ effect: ":queue", queue }],
   boundary: () => "it writes to the queue",
   order: "Kept, but for batches that had to be published again after the server was away.",
   delivery:

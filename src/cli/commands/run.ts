@@ -32,6 +32,9 @@ export const run = async (invocation: Invocation): Promise<number> => {
   const stop = Promise.race([signals.first, output.closed])
   let stopping = false
   void stop.then(() => (stopping = true))
+  void signals.first.then((signal) =>
+    output.problem(`${signal}: letting the streams finish, for ${shutdownTimeoutMs / 1000} s at most. A second signal ends them at once.`)
+  )
   try {
     const report = await runProgram(invocation, {
       reportFile,
