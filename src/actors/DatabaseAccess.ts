@@ -32,8 +32,8 @@ export interface DatabaseSession {
   readonly query: (query: DatabaseQuery) => Promise<DatabaseCursor>
   /** A table as it is now, or `undefined`. */
   readonly table: (name: string) => Promise<DatabaseTable | undefined>
-  /** The value that a column gets for a value of a program. Throws what says why there is none. */
-  readonly encode: (value: unknown, column: DatabaseColumn) => DatabaseValue
+  /** Gives a column's value for a value of a program, nil for `undefined`; with COPY its text. Throws what says why there is none. */
+  readonly encoder: (column: DatabaseColumn, method: DatabaseInsert["method"]) => (value: unknown) => DatabaseValue
   /** Writes all rows in one transaction, or none. */
   readonly insert: (rows: ReadonlyArray<DatabaseRow>, insert: DatabaseInsert) => Promise<void>
   /** One row of the table of progress: how many items of a sink are in. It is made, with 0, where `make` says so. */
@@ -44,7 +44,8 @@ export interface DatabaseSession {
 }
 
 export type DatabaseValue = string | number | bigint | boolean | Uint8Array | null | ReadonlyArray<unknown>
-export type DatabaseRow = ReadonlyArray<DatabaseValue>
+/** The values of a plan's columns; with COPY a line of its text. */
+export type DatabaseRow = ReadonlyArray<DatabaseValue> | string
 
 export interface DatabaseQuery {
   readonly text: string

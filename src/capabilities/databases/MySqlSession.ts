@@ -142,9 +142,10 @@ export class MySqlSession implements DatabaseSession {
     }
   }
 
-  encode(value: unknown, { name, type }: DatabaseColumn): DatabaseValue {
+  encoder({ name, type }: DatabaseColumn): (value: unknown) => DatabaseValue {
     // MariaDB has no type for JSON: it is long text.
-    return mysqlValue(value, name, type === "json" || type === "longtext")
+    const isJson = type === "json" || type === "longtext"
+    return (value) => mysqlValue(value, name, isJson)
   }
 
   async insert(rows: ReadonlyArray<DatabaseRow>, insert: DatabaseInsert): Promise<void> {

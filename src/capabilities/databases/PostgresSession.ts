@@ -1,4 +1,4 @@
-import type { Client, CustomTypesConfig } from "pg"
+import type { Client, FieldDef } from "pg"
 import type Cursor from "pg-cursor"
 import type {
   DatabaseCursor,
@@ -12,17 +12,23 @@ import type {
   ProgressMark
 } from "../../actors/index.ts"
 import { DatabaseFailure, type DatabaseFailureKind, notInstalled } from "./errors.ts"
-import { postgresTypes, postgresValue } from "./postgresTypes.ts"
-import { copyText } from "./copyText.ts"
+import { postgresReaders, postgresValue } from "./postgresTypes.ts"
+import { copyEncoder } from "./copyText.ts"
 import { takenOver } from "./progress.ts"
 import type { DatabaseServer } from "./DatabaseServer.ts"
 import { Loss } from "./Loss.ts"
+import { compileRowReader } from "./rowCode.ts"
 import { inOrder, quoted } from "./statement.ts"
 import { jsonOf, isBytes, asBuffer } from "./values.ts"
 
 const connectMs = 10_000
 /** For what is no query of a program: it may wait for locks of others. */
 const statementMs = 120_000
+
+type Values = ReadonlyArray<DatabaseValue>
+
+/** Rows as arrays of the texts that the server sends: a function made for the query reads them. */
+const texts = { rowMode: "array", types: { getTypeParser: () => (text: string) => text } } as const
 
 const progressTable = `CREATE TABLE IF NOT EXISTS rtfs_streams_progress (sink text NOT NULL, run text NOT NULL, items bigint NOT NULL, is_finished boolean NOT NULL DEFAULT false, changed timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (sink, run))`
 
@@ -31,14 +37,14 @@ export class PostgresSession implements DatabaseSession {
   readonly kind = "postgres"
   readonly #server: DatabaseServer
   readonly #client: Client
-  readonly #types: CustomTypesConfig
+  readonly #readers: ReturnType<typeof postgresReaders>
   #isBroken = false
   readonly #loss = new Loss()
 
-  private constructor(server: DatabaseServer, client: Client, types: CustomTypesConfig) {
+  private constructor(server: DatabaseServer, client: Client, readers: ReturnType<typeof postgresReaders>) {
     this.#server = server
     this.#client = client
-    this.#types = types
+    this.#readers = readers
     client.on("error", (error) => this.#lose(error))
     client.on("end", () => this.#lose(new Error("the connection ended")))
   }
@@ -52,7 +58,7 @@ export class PostgresSession implements DatabaseSession {
       statement_timeout: statementMs,
       keepAlive: true
     })
-    const session = new PostgresSession(server, client, postgresTypes(pg.types))
+    const session = new PostgresSession(server, client, postgresReaders(pg.types))
     try {
       await client.connect()
       // So that a query whose client has gone does not go on; older servers don't know it.
@@ -79,29 +85,28 @@ export class PostgresSession implements DatabaseSession {
     await this.#run("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     await this.#run(`SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}`)
     const values = [...params, ...behind].map((param) => postgresParameter(param))
-    const cursor = this.#client.query(new PgCursor(sql, values, { types: this.#types }))
+    const cursor = this.#client.query(new PgCursor<ReadonlyArray<string | null>>(sql, values, texts))
     return this.#cursorOf(cursor)
   }
 
-  #cursorOf(cursor: Cursor): DatabaseCursor {
-    let isChecked = false
+  #cursorOf(cursor: Cursor<ReadonlyArray<string | null>>): DatabaseCursor {
+    let reader: ReturnType<typeof compileRowReader> | undefined
     let hasEnded = false
     let isReading = false
     return {
       read: async (rows) => {
         if (hasEnded) return []
         isReading = true
-        const asked = new Promise<Array<Record<string, unknown>>>((resolve, reject) => {
+        const asked = new Promise<ReadonlyArray<Record<string, unknown>>>((resolve, reject) => {
           cursor.read(rows, (error, found, result) => {
             isReading = false
             if (error) return reject(failure(this.#server, error))
-            if (!isChecked) {
-              isChecked = true
-              const problem = problemOfNames(result.fields.map(({ name }) => name))
-              if (problem !== undefined)
-                return reject(new DatabaseFailure({ location: this.#server.location, kind: "refused", ...problem }))
+            try {
+              reader ??= this.#readerOf(result.fields)
+              resolve(found.map(reader))
+            } catch (problem) {
+              reject(problem as Error)
             }
-            resolve(found as Array<Record<string, unknown>>)
           })
         })
         const read = await this.#loss.unless(asked).catch((error: unknown) => Promise.reject(failure(this.#server, error)))
@@ -122,6 +127,16 @@ export class PostgresSession implements DatabaseSession {
         }
       }
     }
+  }
+
+  #readerOf(fields: ReadonlyArray<FieldDef>): ReturnType<typeof compileRowReader> {
+    const names = fields.map(({ name }) => name)
+    const problem = problemOfNames(names)
+    if (problem !== undefined) throw new DatabaseFailure({ location: this.#server.location, kind: "refused", ...problem })
+    return compileRowReader(
+      names,
+      fields.map(({ dataTypeID }) => this.#readers(dataTypeID))
+    )
   }
 
   async table(name: string): Promise<DatabaseTable | undefined> {
@@ -149,15 +164,15 @@ export class PostgresSession implements DatabaseSession {
     }
   }
 
-  encode(value: unknown, column: DatabaseColumn): DatabaseValue {
-    return postgresValue(value, column)
+  encoder(column: DatabaseColumn, method: DatabaseInsert["method"]): (value: unknown) => DatabaseValue {
+    return method === "copy" ? copyEncoder(column) : (value) => postgresValue(value, column)
   }
 
   async insert(rows: ReadonlyArray<DatabaseRow>, insert: DatabaseInsert): Promise<void> {
     await this.#run("BEGIN")
     try {
       if (insert.method === "copy") await this.#copy(rows, insert)
-      else await this.#insertRows(rows, insert)
+      else await this.#insertRows(rows as ReadonlyArray<Values>, insert)
       if (insert.mark !== undefined) await this.#advance(insert.mark)
       if (insert.isTrial === true) {
         await this.#run("SET CONSTRAINTS ALL IMMEDIATE")
@@ -177,13 +192,13 @@ export class PostgresSession implements DatabaseSession {
       stream.on("error", reject)
       stream.once("finish", resolve)
       // A batch is bounded, and one write of it costs less than many.
-      stream.end(copyText(rows))
+      stream.end(rows.join(""))
     })
     await this.#loss.unless(copied).catch((error: unknown) => Promise.reject(failure(this.#server, error)))
   }
 
   /** As one parameter, whose types the table itself gives. */
-  async #insertRows(rows: ReadonlyArray<DatabaseRow>, { columns, key, onConflict, table }: DatabaseInsert): Promise<void> {
+  async #insertRows(rows: ReadonlyArray<Values>, { columns, key, onConflict, table }: DatabaseInsert): Promise<void> {
     const names = columns.map(({ name }) => quoted(name))
     const others = columns.filter(({ name }) => !key.includes(name)).map(({ name }) => `${quoted(name)} = EXCLUDED.${quoted(name)}`)
     const target = key.length === 0 ? "" : ` (${key.map((name) => quoted(name)).join(", ")})`
@@ -259,12 +274,12 @@ export const problemOfNames = (names: ReadonlyArray<string>): { readonly problem
 
 /** One statement can't write a row twice, so of those of one key only the last is written, as if they came one by one. */
 const lastOfEachKey = (
-  rows: ReadonlyArray<DatabaseRow>,
+  rows: ReadonlyArray<Values>,
   columns: ReadonlyArray<DatabaseColumn>,
   key: ReadonlyArray<string>
-): ReadonlyArray<DatabaseRow> => {
+): ReadonlyArray<Values> => {
   const at = key.map((name) => columns.findIndex((column) => column.name === name))
-  const last = new Map<string, DatabaseRow>()
+  const last = new Map<string, Values>()
   for (const row of rows) {
     const id = at.map((index) => String(row[index])).join("\0")
     last.delete(id)
@@ -273,7 +288,7 @@ const lastOfEachKey = (
   return [...last.values()]
 }
 
-const jsonRows = (rows: ReadonlyArray<DatabaseRow>, columns: ReadonlyArray<DatabaseColumn>): string => {
+const jsonRows = (rows: ReadonlyArray<Values>, columns: ReadonlyArray<DatabaseColumn>): string => {
   const keys = columns.map(({ name }) => JSON.stringify(name))
   const ofValue = (value: DatabaseValue, index: number): string => {
     const { type } = columns[index]!

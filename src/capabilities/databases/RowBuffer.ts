@@ -22,7 +22,7 @@ import { UnwritableValue } from "../files/errors.ts"
 import { BoundExceeded } from "../errors.ts"
 import { asking, sessionOf, waitOut } from "./connection.ts"
 import type { DatabaseFailure } from "./errors.ts"
-import { insertPlan, type InsertOptions, rowOf, tableFor } from "./insertPlan.ts"
+import { insertPlan, type InsertOptions, rowWriter, tableFor } from "./insertPlan.ts"
 import { takenOver } from "./progress.ts"
 
 /** Where a sink stands: the items that it holds, and how many it has dealt with. */
@@ -71,7 +71,7 @@ export class RowBuffer implements HeldItems {
   #isEnding: boolean
   #deadline = Infinity
   #open: Opened | undefined
-  #plan: DatabaseInsert | undefined
+  #plan: Omit<Planned, "session"> | undefined
 
   constructor(database: Database, options: BufferOptions, context: OpenContext, clock: Clock.Clock) {
     const position = context.position as BufferPosition | undefined
@@ -226,12 +226,12 @@ export class RowBuffer implements HeldItems {
   }
 
   /** The oldest items in one transaction; where one of them is to blame, those before it, and then it is named. */
-  #insert({ plan, session }: Planned, count: number): Effect.Effect<void, unknown> {
+  #insert({ plan, session, write }: Planned, count: number): Effect.Effect<void, unknown> {
     const rows: Array<DatabaseRow> = []
     let refused: unknown
     for (let i = 0; i < count && refused === undefined; i++) {
       try {
-        rows.push(rowOf(this.#items[i], plan, session, this.#options.columns !== undefined))
+        rows.push(write(this.#items[i]))
       } catch (error) {
         refused = error
       }
@@ -288,13 +288,18 @@ export class RowBuffer implements HeldItems {
       Effect.try({
         try: () => {
           if (this.#items.length === 0) return undefined
-          this.#plan ??= insertPlan(this.#database.location, table, this.#options, { first: this.#items[0], kind: session.kind })
-          return { session, plan: this.#plan }
+          this.#plan ??= this.#planFor(session, table)
+          return { session, ...this.#plan }
         },
         // The first item may be no row at all.
         catch: (cause) => (cause instanceof UnwritableValue ? new ItemFailure({ index: 0, cause }) : cause)
       })
     )
+  }
+
+  #planFor(session: DatabaseSession, table: DatabaseTable): Omit<Planned, "session"> {
+    const plan = insertPlan(this.#database.location, table, this.#options, { first: this.#items[0], kind: session.kind })
+    return { plan, write: rowWriter(plan, session, this.#options.columns !== undefined) }
   }
 
   /** A session, and the table as it was when that was opened. */
@@ -354,6 +359,8 @@ interface Opened {
 interface Planned {
   readonly session: DatabaseSession
   readonly plan: DatabaseInsert
+  /** An item as a row of the plan. */
+  readonly write: (item: unknown) => DatabaseRow
 }
 
 const isRowFailure = (error: unknown): error is DatabaseFailure => (error as { readonly kind?: unknown } | undefined)?.kind === "row"

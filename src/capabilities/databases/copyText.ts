@@ -1,24 +1,35 @@
-import type { DatabaseRow, DatabaseValue } from "../../actors/index.ts"
-import { asBuffer, isBytes } from "./values.ts"
+import type { DatabaseColumn, DatabaseValue } from "../../actors/index.ts"
+import { momentText } from "./moments.ts"
+import { postgresValue } from "./postgresTypes.ts"
+import { asBuffer, isBytes, jsonOf } from "./values.ts"
 
-/** Rows in PostgreSQL's text format for COPY. */
-export const copyText = (rows: ReadonlyArray<DatabaseRow>): string => {
-  let text = ""
-  for (const row of rows) {
-    for (let i = 0; i < row.length; i++) text += i === 0 ? field(row[i]!) : `\t${field(row[i]!)}`
-    text += "\n"
+/** Gives a column's value for a value of a program as PostgreSQL's text format for COPY has it. */
+export const copyEncoder = (column: DatabaseColumn): ((value: unknown) => string) => {
+  const { type } = column
+  const isNil = (value: unknown) => value === null || value === undefined
+  const any = (value: unknown) => field(postgresValue(value, column))
+  if (type === "json" || type === "jsonb") return (value) => (isNil(value) ? nil : escaped(jsonOf(value)))
+  if (type === "bytea") return any
+  // What most values are, first.
+  return (value) => {
+    if (typeof value === "string") return special.test(value) ? any(value) : value
+    if (isNil(value)) return nil
+    if (typeof value === "number") return String(value)
+    return value instanceof Date ? momentText(value) : any(value)
   }
-  return text
 }
+
+const nil = "\\N"
 
 const field = (value: DatabaseValue): string => {
   if (typeof value === "string") return escaped(value)
-  if (value === null) return "\\N"
+  if (value === null) return nil
   if (isBytes(value)) return `\\\\x${asBuffer(value).toString("hex")}`
   return Array.isArray(value) ? escaped(arrayText(value)) : String(value)
 }
 
-const special = /[\\\t\n\r\b\f\v]/
+/** With the character 0, which no text may have. */
+const special = /[\\\t\n\r\b\f\v\0]/
 
 const escaped = (text: string): string =>
   special.test(text) ? text.replace(/[\\\t\n\r\b\f\v]/g, (character) => escapes[character]!) : text

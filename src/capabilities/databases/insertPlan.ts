@@ -1,16 +1,10 @@
 import * as Effect from "effect/Effect"
-import type {
-  DatabaseInsert,
-  DatabaseKind,
-  DatabaseRow,
-  DatabaseSession,
-  DatabaseTable,
-  DatabaseValue
-} from "../../actors/index.ts"
+import type { DatabaseInsert, DatabaseKind, DatabaseRow, DatabaseSession, DatabaseTable } from "../../actors/index.ts"
 import { isKeyword, isPlainMap, nearestOrPart } from "../../serialization/index.ts"
 import { UnwritableValue } from "../files/errors.ts"
 import { asking } from "./connection.ts"
 import { DatabaseFailure } from "./errors.ts"
+import { compileRowWriter } from "./rowCode.ts"
 
 export interface InsertOptions {
   readonly table: string
@@ -96,29 +90,31 @@ export const insertPlan = (
   }
 }
 
-/** An item as a row. **Fails** by throwing what says which of its values has no place. */
-export const rowOf = (item: unknown, { columns }: DatabaseInsert, session: DatabaseSession, mayHaveMore: boolean): DatabaseRow => {
-  const isMap = item instanceof Map
-  const entries = isMap || typeof item !== "object" || item === null || !isPlainMap(item) ? entriesOf(item) : undefined
-  const row: Array<DatabaseValue> = []
-  let found = 0
-  for (const column of columns) {
-    const { name } = column
-    const value =
-      entries === undefined
-        ? Object.hasOwn(item as object, name)
-          ? (item as Record<string, unknown>)[name]
-          : undefined
-        : entries.get(name)
-    if (value !== undefined) found++
-    row.push(value === undefined ? null : session.encode(value, column))
+/**
+ * Makes rows of items, as a plan wants them. What it gives throws what says which value of an item has no place.
+ *
+ * @param mayHaveMore whether an item may have keys that are no columns
+ */
+export const rowWriter = (
+  { columns, method }: DatabaseInsert,
+  session: DatabaseSession,
+  mayHaveMore: boolean
+): ((item: unknown) => DatabaseRow) => {
+  const names = columns.map(({ name }) => name)
+  const writers = columns.map((column) => session.encoder(column, method))
+  const check = (keys: Iterable<string>): void => {
+    for (const key of keys) if (!names.includes(key)) throw surplus(key)
   }
-  // The names are compared only where there are others: each row is counted, and few have more.
-  if (!mayHaveMore && found < (entries === undefined ? Object.keys(item as object).length : entries.size)) {
-    for (const name of entries?.keys() ?? Object.keys(item as object))
-      if (!columns.some((column) => column.name === name)) throw surplus(name)
+  const ofEntries = (item: unknown): DatabaseRow => {
+    const entries = entriesOf(item)
+    const values = writers.map((write, i) => write(entries.get(names[i]!)))
+    if (!mayHaveMore) check(entries.keys())
+    return method === "copy" ? `${values.join("\t")}\n` : values
   }
-  return row
+  return compileRowWriter<DatabaseRow>(names, writers, method === "copy" ? "line" : "values", {
+    otherwise: ofEntries,
+    more: mayHaveMore ? undefined : (item) => check(Object.keys(item))
+  })
 }
 
 const surplus = (name: string): UnwritableValue =>

@@ -1,6 +1,7 @@
-import type { CustomTypesConfig } from "pg"
 import type { DatabaseColumn, DatabaseValue } from "../../actors/index.ts"
 import { parseJson } from "../files/JsonValue.ts"
+import { momentOf } from "./moments.ts"
+import type { ColumnReader } from "./rowCode.ts"
 import { isBytes, jsonOf, refusing, textOf, wholeNumber } from "./values.ts"
 
 interface Builtins {
@@ -11,10 +12,11 @@ interface Builtins {
  * What a value of PostgreSQL is in a program. What would lose something stays the text that the server sends: exact
  * numbers, days and times without a zone (which are no moments), and every type that is not listed.
  */
-export const postgresTypes = (builtins: Builtins): CustomTypesConfig => {
+export const postgresReaders = (builtins: Builtins): ((type: number) => ColumnReader) => {
+  const inOtherStyle = builtins.getTypeParser(1184)
   const instant = (text: string) => {
-    const parsed = builtins.getTypeParser(1184)(text)
-    return parsed instanceof Date ? parsed : text
+    const moment = momentOf(text) ?? inOtherStyle(text)
+    return moment instanceof Date ? moment : text
   }
   const bytes = (text: string) => new Uint8Array(builtins.getTypeParser(17)(text) as Buffer)
   const of: Readonly<Record<number, (text: string) => unknown>> = {
@@ -45,19 +47,14 @@ export const postgresTypes = (builtins: Builtins): CustomTypesConfig => {
     1185: 1184
   }
   const plainArrays = new Set([1009, 1015, 1014, 1003, 1231, 2951, 1182, 1115, 1183])
-  const same = (text: string) => text
   // The driver's array of text, with its elements as they are.
   const textArray = builtins.getTypeParser(1009)
   const mapped = (values: unknown, element: (text: string) => unknown): unknown =>
     Array.isArray(values) ? values.map((value) => mapped(value, element)) : values === null ? null : element(values as string)
-  return {
-    getTypeParser: ((oid: number) => {
-      const scalar = of[oid]
-      if (scalar !== undefined) return scalar
-      const element = elements[oid]
-      if (element !== undefined) return (text: string) => mapped(textArray(text), of[element]!)
-      return plainArrays.has(oid) ? textArray : same
-    }) as CustomTypesConfig["getTypeParser"]
+  return (type) => {
+    const element = elements[type]
+    if (element !== undefined) return (text: string) => mapped(textArray(text), of[element]!)
+    return of[type] ?? (plainArrays.has(type) ? textArray : undefined)
   }
 }
 

@@ -1,6 +1,7 @@
 import { isKeyword } from "../../serialization/index.ts"
 import { jsonText } from "../files/JsonText.ts"
 import { UnwritableValue } from "../files/errors.ts"
+import { momentText } from "./moments.ts"
 
 export const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array
 
@@ -17,7 +18,7 @@ export const textOf = (value: unknown, column: string): string => {
       return String(value)
   }
   if (isKeyword(value)) return `:${value.name}`
-  if (value instanceof Date) return value.toISOString()
+  if (value instanceof Date) return momentText(value)
   throw refusing(column, value, "Map it to text, or write it into a column of JSON.")
 }
 

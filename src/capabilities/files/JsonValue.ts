@@ -20,13 +20,37 @@ const maxIntegerDigits = 10_000
  *
  * **Fails** with `JsonSyntaxError` for what is no JSON, more than 512 levels, more than 10,000 digits in an integer and
  * half a surrogate pair.
- * **Cost** some five times that of `JSON.parse`, so that is asked first.
+ * **Cost** little more than that of `JSON.parse`, which reads all text that it reads alike; some five times that for other text.
  */
 export const parseJson = (text: string): unknown => {
+  if (isNative(text)) {
+    try {
+      return JSON.parse(text)
+    } catch {
+      // What is wrong with it, and where, is said below.
+    }
+  }
   const parser = new JsonParser(text)
   const value = parser.value(0)
   parser.expectEnd()
   return value
+}
+
+/** Whether `JSON.parse` gives what we promise. When in doubt it does not. */
+const isNative = (text: string): boolean => !needsCare.test(text) && text.isWellFormed() && opened(text) <= maxJsonDepth
+
+/** An escape that may be half a surrogate pair, an integer beyond 2^53, a key that is `__proto__` or digits only. */
+const needsCare = /\\u|\d{16}|"(?:\d+|__proto__)"\s*:/
+
+/** How many brackets open in it, also within strings; 0 for a text that is too short to be nested too deep. */
+const opened = (text: string): number => {
+  if (text.length < 2 * maxJsonDepth) return 0
+  let count = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 0x5b || code === 0x7b) count++
+  }
+  return count
 }
 
 const escapes: Readonly<Record<string, string>> = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" }
