@@ -21,3 +21,19 @@ export interface DeadLetterOptions {
   /** Called in order, once the letter is stored. */
   readonly onDeadLetter?: (item: unknown, error: unknown) => unknown
 }
+
+/** What `Flow.withCircuitBreaker` takes; times in ms. */
+export interface CircuitBreakerOptions {
+  /** The share of failed calls at which it opens; by default 0.5. */
+  readonly failureThreshold?: number
+  /** In ms; by default 60000. */
+  readonly recoveryTimeout?: number
+  readonly window?: number
+  readonly minimumCalls?: number
+  readonly halfOpenCalls?: number
+  readonly trialTimeout?: number
+  readonly whenOpen?: "wait" | "fail"
+  readonly onOpen?: () => unknown
+  readonly onHalfOpen?: () => unknown
+  readonly onClose?: () => unknown
+}

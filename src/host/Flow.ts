@@ -1,20 +1,32 @@
 import { asStream, decodeCall, isCollection, Marketplace, type StreamCapability, type StreamValue } from "../capabilities/index.ts"
-import { keyword } from "../serialization/index.ts"
-import type { DeadLetterOptions } from "./FailureOptions.ts"
+import type {
+  HttpPostOptions,
+  HttpReadOptions,
+  QueryOptions,
+  QueueMessage,
+  QueueReadOptions,
+  QueueWriteOptions,
+  TableOptions,
+  WebSocketOptions
+} from "./ConnectorOptions.ts"
+import type { CircuitBreakerOptions, DeadLetterOptions } from "./FailureOptions.ts"
 import type {
   BoundedMemoryOptions,
   CacheOptions,
   CheckpointOptions,
   ConcurrencyOptions,
   DebugOptions,
+  EvolveOptions,
   FileReadOptions,
   FileWriteOptions,
   ItemError,
   ItemSchema,
   MetricsOptions,
+  ProducerOptions,
   ShutdownOptions,
   StageOptions
 } from "./FlowOptions.ts"
+import { doneAsKeyword, kebab, kebabMap, timed } from "./flowArguments.ts"
 import { bindFlowValue, flowValue } from "./flowValue.ts"
 import { branchMaps, type BranchOptions, type MergeOptions, ofStreams, type ParallelOptions } from "./PartOptions.ts"
 import type { EventTimeOptions, ItemSession, RateLimitOptions, Retraction, SessionWindowOptions, TimedWindow } from "./WindowOptions.ts"
@@ -86,14 +98,7 @@ export class Flow<Item> {
   static producer<State, Item>(
     initialState: State,
     generator: (state: State) => readonly [Item, State] | "done" | Promise<readonly [Item, State] | "done">,
-    options: {
-      readonly bufferSize?: number
-      readonly highWaterMark?: number
-      readonly lowWaterMark?: number
-      readonly maxBytes?: number | string
-      readonly onBackpressure?: () => unknown
-      readonly onResumed?: () => unknown
-    } = {}
+    options: ProducerOptions = {}
   ): Flow<Item> {
     return new Flow("stream.producer", [
       { generator: doneAsKeyword(generator as (state: unknown) => unknown), "initial-state": initialState, ...kebab(options) }
@@ -103,6 +108,26 @@ export class Flow<Item> {
   /** The text of a file in chunks; `json`, `ndjson`, `lines` and `csv` read its records instead. */
   static fromFile(path: string, options: FileReadOptions = {}): FileFlow {
     return new FileFlow(path, options)
+  }
+
+  /** What a web server answers, as it comes: chunks of text, or with `format` lines, rows, JSON values or server-sent events. */
+  static fromHttp<Item = string>(url: string, options: HttpReadOptions = {}): Flow<Item> {
+    return new Flow("stream.http.get", [url, kebab(options)])
+  }
+
+  /** The messages of a WebSocket, text or bytes. */
+  static fromWebSocket<Item = string | Uint8Array>(url: string, { reconnect, ...options }: WebSocketOptions = {}): Flow<Item> {
+    return new Flow("stream.ws.connect", [url, kebab({ reconnect: kebabMap(reconnect), ...options })])
+  }
+
+  /** The rows of a query, a portion of `fetchSize` at a time, from one state of the database. */
+  static fromQuery<Row = Record<string, unknown>>(query: string, options: QueryOptions = {}): Flow<Row> {
+    return new Flow("stream.db.query", [query, kebab(options)])
+  }
+
+  /** The messages of a queue. Each is acknowledged when what became of it is durable, and comes again until then. */
+  static fromQueue<Body = unknown>(queue: string, options: QueueReadOptions = {}): Flow<QueueMessage<Body>> {
+    return new Flow("stream.queue.consume", [queue, kebab(options)])
   }
 
   /** What a function makes of each item. An asynchronous function is awaited; order is kept. */
@@ -140,14 +165,7 @@ export class Flow<Item> {
    */
   evolve<Current>(
     currentSchema: ItemSchema,
-    options:
-      & ({ readonly migrate: (old: Item) => unknown } | {
-        readonly migrations: Readonly<Record<number, (old: any) => unknown>>
-        readonly versionKey?: string
-        readonly versionFn?: (item: Item) => number | undefined
-      })
-      & { readonly onInvalid?: (errors: ReadonlyArray<ItemError>, item: Item) => unknown; readonly closed?: boolean }
-      & StageOptions
+    options: EvolveOptions<Item> & StageOptions
   ): Flow<Current> {
     const { migrate, ...others } = { migrate: undefined, ...options }
     return this.#then("stream.schema-evolution", kebab({ currentSchema, migrationFn: migrate, ...others }))
@@ -174,22 +192,7 @@ export class Flow<Item> {
    * The same items, but when too many calls of the functions above fail, none is called for a while: items wait, or fail
    * at once. A few calls then decide whether it goes on.
    */
-  withCircuitBreaker(
-    options: {
-      /** The share of failed calls at which it opens; by default 0.5. */
-      readonly failureThreshold?: number
-      /** In ms; by default 60000. */
-      readonly recoveryTimeout?: number
-      readonly window?: number
-      readonly minimumCalls?: number
-      readonly halfOpenCalls?: number
-      readonly trialTimeout?: number
-      readonly whenOpen?: "wait" | "fail"
-      readonly onOpen?: () => unknown
-      readonly onHalfOpen?: () => unknown
-      readonly onClose?: () => unknown
-    } = {}
-  ): Flow<Item> {
+  withCircuitBreaker(options: CircuitBreakerOptions = {}): Flow<Item> {
     return this.#then("stream.with-circuit-breaker", kebab(options))
   }
 
@@ -333,6 +336,25 @@ export class Flow<Item> {
     return new Flow("stream.file.write", [path, { "data-source": flowValue(this)!, ...kebab(options) }])
   }
 
+  /** A sink: posts the items in batches, which are tried again, and known by an idempotency key. */
+  postTo(url: string, { retryPolicy, ...options }: HttpPostOptions<Item> & StageOptions = {}): Flow<never> {
+    return this.#into("stream.http.bulk-post", url, { retryPolicy: kebabMap(retryPolicy), ...options })
+  }
+
+  /** A sink: writes the items, maps, as rows of a table; each batch in a transaction, under checkpointing exactly once. */
+  toTable(table: string, options: TableOptions & StageOptions = {}): Flow<never> {
+    return this.#into("stream.db.bulk-insert", table, options)
+  }
+
+  /** A sink: publishes the items as messages, and goes on when the server has confirmed them. */
+  toQueue(queue: string, options: QueueWriteOptions & StageOptions = {}): Flow<never> {
+    return this.#into("stream.queue.produce", queue, options)
+  }
+
+  #into(capability: string, target: string, options: object): Flow<never> {
+    return new Flow(capability, [target, { "data-stream": flowValue(this)!, ...kebab(options) }])
+  }
+
   #then<Out>(capability: string, options: Record<string, unknown>): Flow<Out> {
     return new Flow(capability, [flowValue(this)!, options])
   }
@@ -371,24 +393,5 @@ export class FileFlow extends Flow<string> {
 
   #as<Item>(format: string, options: object = {}): Flow<Item> {
     return new Flow("stream.file.read", [this.#path, kebab({ ...this.#options, ...options, format })])
-  }
-}
-
-/** Option names as programs write them; what is `undefined` is left out. */
-const kebab = (options: object): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(options)
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value])
-  )
-
-/** The same for windows by time, whose `timestamp` is a `:timestamp-fn` of programs. */
-const timed = ({ timestamp, ...others }: EventTimeOptions<any>): Record<string, unknown> => kebab({ timestampFn: timestamp, ...others })
-
-const doneAsKeyword = (generator: (state: unknown) => unknown) => {
-  const convert = (result: unknown) => (result === "done" ? keyword("done") : result)
-  return (state: unknown) => {
-    const result = generator(state)
-    return result instanceof Promise ? result.then(convert) : convert(result)
   }
 }

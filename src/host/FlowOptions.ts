@@ -126,3 +126,25 @@ export interface BoundedMemoryOptions {
   readonly maxDisk?: number | string
   readonly onSpill?: () => unknown
 }
+
+/** What `Flow.producer` takes beside its generator. */
+export interface ProducerOptions {
+  readonly bufferSize?: number
+  readonly highWaterMark?: number
+  readonly lowWaterMark?: number
+  readonly maxBytes?: number | string
+  readonly onBackpressure?: () => unknown
+  readonly onResumed?: () => unknown
+}
+
+/** How `Flow.evolve` brings an item of an older schema into the current one: in one step, or from version to version. */
+export type EvolveOptions<Item> =
+  & (
+    | { readonly migrate: (old: Item) => unknown }
+    | {
+      readonly migrations: Readonly<Record<number, (old: any) => unknown>>
+      readonly versionKey?: string
+      readonly versionFn?: (item: Item) => number | undefined
+    }
+  )
+  & { readonly onInvalid?: (errors: ReadonlyArray<ItemError>, item: Item) => unknown; readonly closed?: boolean }

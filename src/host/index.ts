@@ -1,5 +1,15 @@
 export { StreamValue } from "../capabilities/index.ts"
 export type { CapabilityDescription } from "./CapabilityDescription.ts"
+export type {
+  HttpPostOptions,
+  HttpReadOptions,
+  QueryOptions,
+  QueueMessage,
+  QueueReadOptions,
+  QueueWriteOptions,
+  TableOptions,
+  WebSocketOptions
+} from "./ConnectorOptions.ts"
 export type { DeadLetterAccess, DeadLetterRecord, DeadLetterSelection } from "./DeadLetterAccess.ts"
 export {
   EvaluationCancelled,
@@ -20,7 +30,7 @@ export type {
   Explanation,
   UnboundedNode
 } from "./Explanation.ts"
-export type { DeadLetterOptions, ItemFailureOptions } from "./FailureOptions.ts"
+export type { CircuitBreakerOptions, DeadLetterOptions, ItemFailureOptions } from "./FailureOptions.ts"
 export { FileFlow, Flow } from "./Flow.ts"
 export type {
   BoundedMemoryOptions,
@@ -28,11 +38,13 @@ export type {
   CheckpointOptions,
   ConcurrencyOptions,
   DebugOptions,
+  EvolveOptions,
   FileReadOptions,
   FileWriteOptions,
   ItemError,
   ItemSchema,
   MetricsOptions,
+  ProducerOptions,
   ShutdownOptions,
   StageOptions
 } from "./FlowOptions.ts"

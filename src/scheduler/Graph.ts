@@ -54,5 +54,16 @@ const toData = (value: unknown): unknown => {
   if (value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
     return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, toData(entry)]))
   }
-  return value
+  return isOfThisProcess(value) ? { object: value.constructor?.name ?? "" } : value
+}
+
+/** An iterable of the host, or the loop that takes the items: it has no meaning elsewhere, and none in a hash. */
+const isOfThisProcess = (value: unknown): value is object => {
+  if (value === null || typeof value !== "object") return false
+  try {
+    encodeValue(value)
+    return false
+  } catch {
+    return true
+  }
 }
