@@ -1,5 +1,6 @@
 export { ServiceFailure, TokenRefused } from "./errors.ts"
-export { type McpHttpOptions, type McpOptions, type RunningMcp, serveMcpHttp, serveMcpStdio } from "./mcp/serveMcp.ts"
+export { type McpHttpOptions, type McpOptions, serveMcpHttp, serveMcpStdio } from "./mcp/serveMcp.ts"
+export type { RunningMcp } from "./mcp/serveOffer.ts"
 export type { Reloaded } from "./ServicePrograms.ts"
 export { ServiceClient } from "./ServiceClient.ts"
 export type { ActorStatus, ServiceStatus, StreamStatus } from "./ServiceStatus.ts"

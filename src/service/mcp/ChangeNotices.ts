@@ -1,23 +1,24 @@
-/** Who is told: that the list of streams is another, or that a stream has changed. */
+/** Who is told: that the list of resources is another, or that the resource of a URI has changed. */
 export interface Listener {
   readonly listChanged: () => void
-  readonly changed: (id: string) => void
+  readonly changed: (uri: string) => void
 }
 
-/** A stream is told of once in this time at most, and so is the list. */
+/** A resource is told of once in this time at most, and so is the list. */
 const quietMs = 500
 
-/** Gathers the changes of streams, so that a fast stream is no flood of notices. */
+/** Gathers the changes of resources, so that a fast stream is no flood of notices. */
 export class ChangeNotices {
   readonly #changed = new Set<string>()
   #listChanged = false
   #timer: NodeJS.Timeout | undefined
   readonly listeners = new Set<Listener>()
 
-  readonly tell = (id: string | undefined): void => {
+  /** @param uri of what has changed; `undefined` for the list */
+  readonly tell = (uri: string | undefined): void => {
     if (this.listeners.size === 0) return
-    if (id === undefined) this.#listChanged = true
-    else this.#changed.add(id)
+    if (uri === undefined) this.#listChanged = true
+    else this.#changed.add(uri)
     if (this.#timer === undefined) this.#timer = setTimeout(() => this.#flush(), quietMs).unref()
   }
 
@@ -29,7 +30,7 @@ export class ChangeNotices {
     this.#listChanged = false
     for (const listener of this.listeners) {
       if (listChanged) listener.listChanged()
-      for (const id of changed) listener.changed(id)
+      for (const uri of changed) listener.changed(uri)
     }
   }
 }

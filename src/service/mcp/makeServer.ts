@@ -1,34 +1,93 @@
-import { fromJsonSchema, type McpRequestContext, McpServer, ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server"
-import type { StreamHost } from "../../host/index.ts"
-import type { McpStreams } from "./McpStreams.ts"
-import { shownItem, summaryOf, type Tool, toolsOf, uriOf } from "./tools.ts"
+import {
+  type CallToolResult,
+  fromJsonSchema,
+  type InputRequiredResult,
+  type McpRequestContext,
+  McpServer,
+  type ReadResourceResult,
+  type ResourceTemplate,
+  type ServerContext,
+  type ServerOptions,
+  type ToolAnnotations,
+  type Variables
+} from "@modelcontextprotocol/server"
 import { ToolProblem } from "./ToolProblem.ts"
-import { type ToolName, toolSchemas } from "./toolSchemas.ts"
 
-export interface MakeServerOptions {
-  readonly streams: McpStreams
-  readonly host: StreamHost
+/** What a server has for its clients. */
+export interface Offer {
+  readonly name: string
   readonly version: string
-  /** Clients of a connection of the 2025 protocol may subscribe to a stream; elsewhere the entry of the package does it. */
-  readonly subscriptions?: Set<string>
+  readonly instructions?: string
+  readonly tools: ReadonlyArray<OfferedTool>
+  readonly resources: ReadonlyArray<OfferedResource>
+  /** Checks what tools gave a client to hand back with its answers; needed where they do. */
+  readonly requestState?: NonNullable<ServerOptions["requestState"]>
 }
 
-const instructions =
-  "Streams of rtfs-streams: find a source with stream_sources, begin with stream_start, read with stream_read and its next_cursor, "
-  + "steer with stream_pause, stream_resume and stream_stop, and find streams again with stream_list."
+/** Who asks for something, and how to reach them meanwhile. */
+export interface Asker {
+  /** By the name of their token; `owner` over stdio and for the only token. */
+  readonly principal: string
+  /** The client has gone or does not want it any more. */
+  readonly signal: AbortSignal
+  /** Tells how far it is, where the client asked to be told. */
+  readonly progress: (done: number, total?: number, message?: string) => Promise<void>
+}
 
-/** How many streams a client may subscribe to. */
+export interface OfferedTool {
+  readonly name: string
+  readonly description: string
+  /** JSON Schema. Arguments that it does not allow are refused before `call`. */
+  readonly inputSchema: object
+  readonly annotations?: ToolAnnotations
+  /** What it throws becomes a result that says so, for the model to read. */
+  readonly call: (args: any, asker: Asker, context: ServerContext) => Promise<CallToolResult | InputRequiredResult>
+}
+
+export interface OfferedResource {
+  readonly name: string
+  readonly description: string
+  readonly mimeType: string
+  /** A URI, or a template for many. */
+  readonly at: string | ResourceTemplate
+  /** **Fails** with `ResourceNotFoundError`. */
+  readonly read: (uri: URL, variables: Variables, asker: Pick<Asker, "principal">) => ReadResourceResult
+}
+
+/** Whom a server is made for. */
+export interface Served extends Pick<McpRequestContext, "era"> {
+  readonly principal: string
+  /**
+   * Filled in with what a client of the 2025 protocol subscribes to; `undefined` where nobody could tell it of changes. In the
+   * newer protocol the entry of the package does it.
+   */
+  readonly subscriptions: Set<string> | undefined
+}
+
+/** Makes the server for one connection, session or request. */
+export type MakeServer = (served: Served) => McpServer
+
+/** Who has the only token, or the process. */
+export const owner = "owner"
+
+/** How many resources a client may subscribe to. */
 const mostSubscriptions = 1000
 
-/** A server for one connection or request; the streams are those of the process. */
-export const makeServer = ({ host, streams, subscriptions, version }: MakeServerOptions, { era }: McpRequestContext): McpServer => {
+/** A server for one connection, session or request with all that is offered. */
+export const makeServer = (offer: Offer, served: Served): McpServer => {
+  const { instructions, name, requestState, resources, tools, version } = offer
+  const { era, subscriptions } = served
   const subscribes = era === "modern" || subscriptions !== undefined
   const server = new McpServer(
-    { name: "rtfs-streams", version },
-    { instructions, capabilities: { tools: {}, resources: subscribes ? { listChanged: true, subscribe: true } : {} } }
+    { name, version },
+    {
+      ...(instructions === undefined ? {} : { instructions }),
+      ...(requestState === undefined ? {} : { requestState }),
+      capabilities: { tools: {}, resources: subscribes ? { listChanged: true, subscribe: true } : {} }
+    }
   )
-  for (const [name, tool] of Object.entries(toolsOf(streams, host))) registerTool(server, name as ToolName, tool)
-  registerResources(server, streams)
+  for (const tool of tools) registerTool(server, served, tool)
+  for (const resource of resources) registerResource(server, served, resource)
   if (era === "legacy" && subscriptions !== undefined) {
     server.server.setRequestHandler("resources/subscribe", ({ params: { uri } }) => {
       if (subscriptions.size < mostSubscriptions) subscriptions.add(uri)
@@ -42,17 +101,30 @@ export const makeServer = ({ host, streams, subscriptions, version }: MakeServer
   return server
 }
 
-const registerTool = (server: McpServer, name: ToolName, { annotations, call, description }: Tool): void => {
-  const inputSchema = fromJsonSchema<Record<string, unknown>>(toolSchemas[name] as Parameters<typeof fromJsonSchema>[0])
-  server.registerTool(name, { description, inputSchema, annotations }, async (args, context) => {
+const registerTool = (
+  server: McpServer,
+  { principal }: Served,
+  { annotations, call, description, inputSchema, name }: OfferedTool
+): void => {
+  const schema = fromJsonSchema<Record<string, unknown>>(inputSchema as Parameters<typeof fromJsonSchema>[0])
+  const settings = { description, inputSchema: schema, ...(annotations === undefined ? {} : { annotations }) }
+  server.registerTool(name, settings, async (args, context) => {
     try {
-      const result = { ...(await call(args, context.mcpReq.signal)) } as Record<string, unknown>
-      return { content: [{ type: "text", text: JSON.stringify(result) }], structuredContent: result }
+      return await call(args, { principal, signal: context.mcpReq.signal, progress: progressOf(context) }, context)
     } catch (error) {
       return { isError: true, content: [{ type: "text", text: problemText(error) }] }
     }
   })
 }
+
+const progressOf =
+  ({ mcpReq: { _meta: meta, notify } }: ServerContext): Asker["progress"] =>
+  async (progress, total, message) => {
+    const progressToken = meta?.progressToken
+    if (progressToken === undefined) return
+    const further = { ...(total === undefined ? {} : { total }), ...(message === undefined ? {} : { message }) }
+    await notify({ method: "notifications/progress", params: { progressToken, progress, ...further } })
+  }
 
 const problemText = (error: unknown): string => {
   if (error instanceof ToolProblem) return `${error.message}. ${error.next}`
@@ -61,35 +133,9 @@ const problemText = (error: unknown): string => {
   return `${message.slice(0, 4000)}\nCorrect it and call again.`
 }
 
-const registerResources = (server: McpServer, streams: McpStreams): void => {
-  const list = () => ({
-    resources: streams.all
-      .slice(-100)
-      .map(({ endpoint, id }) => ({ uri: uriOf(id), name: id, description: endpoint, mimeType: "application/json" }))
-  })
-  const json = (uri: URL, value: object) => ({ contents: [{ uri: uri.href, mimeType: "application/json", text: JSON.stringify(value) }] })
-  const found = (uri: URL, id: unknown) => {
-    const stream = streams.all.find((one) => one.id === id)
-    if (stream === undefined) throw new ResourceNotFoundError(uri.href)
-    return stream
-  }
-  server.registerResource(
-    "stream",
-    new ResourceTemplate("rtfs-stream:///{id}", { list }),
-    { description: "The state of a stream and its newest items", mimeType: "application/json", cacheHint: { ttlMs: 0 } },
-    (uri, { id }) => {
-      const stream = found(uri, id)
-      return json(uri, { ...summaryOf(stream), newest: stream.outputs.peek(10).map((item) => shownItem(item, 1000, stream.id)) })
-    }
-  )
-  server.registerResource(
-    "stream-item",
-    new ResourceTemplate("rtfs-stream:///{id}/items/{seq}", { list: undefined }),
-    { description: "One item of a stream, whole, while it is kept", mimeType: "application/json", cacheHint: { ttlMs: 0 } },
-    (uri, { id, seq }) => {
-      const item = found(uri, id).outputs.item(Number(seq))
-      if (item === undefined) throw new ResourceNotFoundError(uri.href)
-      return { contents: [{ uri: uri.href, mimeType: "application/json", text: item.text }] }
-    }
-  )
+const registerResource = (server: McpServer, { principal }: Served, { at, description, mimeType, name, read }: OfferedResource): void => {
+  // What a stream gives is another thing each time; nobody is to keep it.
+  const settings = { description, mimeType, cacheHint: { ttlMs: 0 } }
+  if (typeof at === "string") server.registerResource(name, at, settings, (uri) => read(uri, {}, { principal }))
+  else server.registerResource(name, at, settings, (uri, variables) => read(uri, variables, { principal }))
 }
