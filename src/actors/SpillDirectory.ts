@@ -4,7 +4,7 @@ import { lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { fileSegmentStorage, type SegmentHandle, SegmentLog, type SegmentStorage } from "../serialization/index.ts"
+import { fileSegmentStorage, makeFolders, type SegmentHandle, SegmentLog, type SegmentStorage } from "../serialization/index.ts"
 import { SpillFailure } from "./errors.ts"
 
 export interface SpillOptions {
@@ -147,7 +147,7 @@ const folderName = /^spill-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
  * already, and the next name is tried.
  */
 const takeFolder = async (parent: string): Promise<{ readonly path: string; readonly lock: Lock }> => {
-  await mkdir(parent, { recursive: true, mode: 0o700 })
+  makeFolders(parent)
   for (;;) {
     const path = join(parent, `spill-${randomUUID()}`)
     await mkdir(path, { mode: 0o700 })

@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync, writeSync } from "node:fs"
+import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs"
 import { dirname } from "node:path"
 import { toJson } from "../rtfs/index.ts"
+import { makeFolders } from "../serialization/index.ts"
 
 /** An item that was accepted and not worked off. */
 export interface UndrainedRecord {
@@ -38,7 +39,7 @@ export class UndrainedFile {
   append(records: ReadonlyArray<UndrainedRecord>): void {
     if (this.#isUseless || records.length === 0) return
     try {
-      mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 })
+      makeFolders(dirname(this.path))
       const fd = openSync(this.path, flags, 0o600)
       try {
         const status = fstatSync(fd)

@@ -1,5 +1,6 @@
 import { constants } from "node:fs"
-import { mkdir, open, readdir, rm } from "node:fs/promises"
+import { open, readdir, rm } from "node:fs/promises"
+import { makeFolders } from "./makeFolders.ts"
 
 /**
  * The few operations on files that a segment log needs. Tests give it a disk that fails, forgets or fills up.
@@ -57,7 +58,7 @@ const openHandle = async (path: string, flags: number): Promise<SegmentHandle> =
 /** Segments in the file system. */
 export const fileSegmentStorage: SegmentStorage = {
   list: async (directory) => {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    makeFolders(directory)
     return readdir(directory)
   },
   create: (path) => openHandle(path, constants.O_CREAT | constants.O_EXCL),

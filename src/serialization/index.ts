@@ -7,6 +7,7 @@ export { decodeFrame, Frame, frameFromBytes, type FrameKind, type FrameLayout, f
 export { FrameEncoder } from "./FrameEncoder.ts"
 export { HostObject } from "./HostObject.ts"
 export { isKeyword, Keyword, keyword } from "./Keyword.ts"
+export { makeFolders } from "./makeFolders.ts"
 export { isPlainKey, isPlainMap } from "./MapKey.ts"
 export { type LineBlock, type LineScanner, makeLineScanner } from "./LineScanner.ts"
 export { nearest, nearestOrPart } from "./nearest.ts"

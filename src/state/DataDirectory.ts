@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { DataDirectoryInUse } from "./errors.ts"
 import { lockFile } from "./FileLock.ts"
-import { makeFolders } from "./makeFolders.ts"
+import { makeFolders } from "../serialization/index.ts"
 
 export interface DataDirectory {
   readonly path: string

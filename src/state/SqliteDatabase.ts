@@ -6,7 +6,7 @@ import { checksumOf } from "./Checksum.ts"
 import { makePrivate } from "./DataDirectory.ts"
 import { damaged, DataDirectoryInUse, type StoreFailure } from "./errors.ts"
 import { type FileLock, lockFile } from "./FileLock.ts"
-import { makeFolders } from "./makeFolders.ts"
+import { makeFolders } from "../serialization/index.ts"
 import { sqliteFailure } from "./sqliteFailure.ts"
 import { prepareSqlite } from "./SqliteSchema.ts"
 

@@ -316,7 +316,7 @@ describe("SpillDirectory", () => {
       writeFileSync(parent, "")
       const problem = yield* Effect.flip(Effect.scoped(SpillDirectory.open({ parent, maxBytes: MiB })))
       assert.strictEqual(problem._tag, "SpillFailure")
-      assert.strictEqual(problem.code, "EEXIST")
+      assert.strictEqual(problem.code, "ENOTDIR")
       assert.include(problem.message, parent)
     })
   )

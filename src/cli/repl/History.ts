@@ -1,6 +1,7 @@
-import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import { dirname, join } from "node:path"
+import { makeFolders } from "../../serialization/index.ts"
 
 /** How many inputs are offered again. The file may grow to twice as many before it is cut. */
 export const maximumEntries = 1000
@@ -26,7 +27,7 @@ export class History {
   add(entry: string): void {
     if (this.#file === undefined || entry.trim() === "" || /[\n\r]/.test(entry)) return
     try {
-      mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 })
+      makeFolders(dirname(this.#file))
       appendFileSync(this.#file, `${entry}\n`, { mode: 0o600 })
     } catch {
       // As said above.
