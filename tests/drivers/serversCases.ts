@@ -1,0 +1,49 @@
+import type { ServerName } from "./serversKinds.ts"
+import type { ServerRunReport } from "./serversRuns.ts"
+import { brokenMessage, ids, type Scenario } from "./serversStreams.ts"
+
+/** Which server is used for what. */
+export const serverCases: ReadonlyArray<{ readonly server: ServerName; readonly scenario: Scenario }> = [
+  { server: "postgres", scenario: "query" },
+  { server: "mariadb", scenario: "query" },
+  { server: "postgres", scenario: "insert" },
+  { server: "mariadb", scenario: "insert" },
+  { server: "postgres", scenario: "store" },
+  { server: "redis", scenario: "store" },
+  { server: "redis", scenario: "queue" },
+  { server: "nats", scenario: "queue" },
+  { server: "rabbitmq", scenario: "queue" }
+]
+
+/** @returns the promises that were not kept */
+export const promises = (report: ServerRunReport): ReadonlyArray<string> => {
+  const {
+    brokenMessages,
+    deadLetters,
+    expectedDeadLetters,
+    failures,
+    items,
+    killedProcesses,
+    left,
+    lost,
+    repeated,
+    repeatedLetters,
+    scenario,
+    stalls,
+    unseenOutages
+  } = report
+  const broken: Array<string> = [...failures]
+  const hold = (isKept: boolean, what: string) => void (isKept || broken.push(what))
+  hold(lost === 0, `${lost} lost`)
+  // What a killed process had begun comes again. A server that is killed repeats nothing.
+  const mostRepeated = scenario === "queue" ? 2 * 1000 * killedProcesses : 0
+  hold(repeated <= mostRepeated, `${repeated} repeated`)
+  hold(deadLetters === expectedDeadLetters, `${deadLetters} dead letters instead of ${expectedDeadLetters}`)
+  hold(repeatedLetters === 0 || (scenario === "queue" && killedProcesses > 0), `${repeatedLetters} dead letters twice`)
+  hold(scenario !== "queue" || brokenMessages === ids(items, brokenMessage), `${brokenMessages} unreadable messages`)
+  hold(left === 0, `${left} left in the queue`)
+  hold(stalls === 0, `another stream stood still ${stalls} times`)
+  hold(unseenOutages === 0, `nothing was said of ${unseenOutages} outages`)
+  hold(report.mostMegabytes < 400, `${report.mostMegabytes} MB`)
+  return broken
+}
