@@ -59,6 +59,7 @@ export {
   type Retraction,
   type RunningProgram,
   type RunOptions,
+  type Records,
   type RunReport,
   type Session,
   type SessionInput,

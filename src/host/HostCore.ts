@@ -242,9 +242,10 @@ export class HostCore {
     }
   }
 
-  /** The service of this id, or the stream; a service hides its stream of the same id. */
+  /** The service of this id, or the stream, or the MCP stream; a service hides its stream of the same id. */
   handle(id: string): Handle | undefined {
-    return this.#live.get(id) ?? [...this.#runs.values()].flatMap((run) => run.streams.all).find((stream) => stream.id === id)
+    const stream = [...this.#runs.values()].flatMap((run) => run.streams.all).find((one) => one.id === id)
+    return this.#live.get(id) ?? stream ?? this.#runtime.mcp.streams.find(id)
   }
 
   async drain(options: { readonly timeoutMs?: number }): Promise<void> {

@@ -11,6 +11,7 @@ import { HostCore } from "./HostCore.ts"
 import { isSettledWithin } from "./isSettledWithin.ts"
 import type { HostOptions, RunOptions, SpawnOptions } from "./HostOptions.ts"
 import type { MarketplaceAccess } from "./MarketplaceAccess.ts"
+import type { Records } from "./Records.ts"
 import type { RunReport } from "./Report.ts"
 import type { Session, SessionOptions } from "./Session.ts"
 
@@ -98,6 +99,15 @@ export class StreamHost implements AsyncDisposable {
     return this.#core.deadLetters
   }
 
+  /**
+   * Small values of the embedder under names, in the host's store: they are there again after a restart where the store is.
+   *
+   * **Fails** with `StreamInUse` while another host on the same store has those of this name, and with `StoreFailure`.
+   */
+  records(name: string): Promise<Records> {
+    return this.#core.records(name, this.#scope)
+  }
+
   /** What the host offers to its programs under ids, and who used it. */
   get marketplace(): MarketplaceAccess {
     return this.#core.market.access
@@ -132,7 +142,7 @@ export class StreamHost implements AsyncDisposable {
     return this.#core.inspect()
   }
 
-  /** The running service or stream of this id, to pause, resume, drain or cancel it; a service hides its stream of the same id. */
+  /** The running service, stream or MCP stream of this id, to pause, resume, drain or cancel it; a service hides its stream of the same id. */
   handle(id: string): Handle | undefined {
     return this.#core.handle(id)
   }

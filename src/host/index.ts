@@ -1,4 +1,4 @@
-export { StreamValue } from "../capabilities/index.ts"
+export { type ReplayBounds, ReplayWindow, StreamValue } from "../capabilities/index.ts"
 export type { CapabilityDescription } from "./CapabilityDescription.ts"
 export type {
   HttpPostOptions,
@@ -71,6 +71,7 @@ export type {
   ProviderWriter
 } from "./MarketplaceAccess.ts"
 export type { PolicyOptions } from "./PolicyOptions.ts"
+export type { Records } from "./Records.ts"
 export type { ItemCounts, RunReport, StreamReport } from "./Report.ts"
 export type { Completion } from "./completion.ts"
 export type { Session, SessionInput, SessionOptions, SessionResult } from "./Session.ts"

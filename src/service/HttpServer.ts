@@ -9,8 +9,8 @@ export interface HttpServerOptions extends GuardOptions {
   readonly port: number
   /** Whether a request needs no token; of these, none may tell anything. */
   readonly isOpen: (path: string) => boolean
-  /** Answers a request that has passed the guard. What it throws is answered: a `HttpProblem` as it says, anything else with 500. */
-  readonly answer: (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<void>
+  /** Answers a request that has passed the guard, of whom its token is; nobody's where it needs none. What it throws is answered: a `HttpProblem` as it says, anything else with 500. */
+  readonly answer: (request: IncomingMessage, response: ServerResponse, url: URL, principal: string) => Promise<void>
   readonly log: (line: string) => unknown
 }
 
@@ -162,8 +162,8 @@ export class HttpServer {
       const url = URL.parse(request.url ?? "", "http://service")
       if (url === null || !request.url!.startsWith("/"))
         throw new HttpProblem(400, "The request has no path", "Send a path such as /status.")
-      if (!this.#options.isOpen(url.pathname)) this.#guard.checkToken(request)
-      await this.#options.answer(request, response, url)
+      const principal = this.#options.isOpen(url.pathname) ? "" : this.#guard.checkToken(request)
+      await this.#options.answer(request, response, url, principal)
     } catch (error) {
       this.#refuse(request, response, error)
     }

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http"
 import { isIP } from "node:net"
 import { HttpProblem } from "./errors.ts"
-import { tokenCheck } from "./Token.ts"
+import { type Credential, principalOf } from "./Token.ts"
 
 export interface GuardOptions {
-  readonly token: string
+  readonly tokens: ReadonlyArray<Credential>
   /** Names by which clients may address the service beside those of this machine's loopback. */
   readonly hosts: ReadonlyArray<string>
 }
@@ -20,12 +20,12 @@ const ofLoopback = ["127.0.0.1", "localhost", "[::1]"]
  * exist, so the only origin that passes is the one that the request goes to.
  */
 export class RequestGuard {
-  readonly #isToken: (presented: string) => boolean
+  readonly #principalOf: (presented: string) => string | undefined
   readonly #hosts: ReadonlySet<string>
   readonly refused: Record<Refusal, number> = { host: 0, origin: 0, token: 0 }
 
-  constructor({ hosts, token }: GuardOptions) {
-    this.#isToken = tokenCheck(token)
+  constructor({ hosts, tokens }: GuardOptions) {
+    this.#principalOf = principalOf(tokens)
     this.#hosts = new Set([...ofLoopback, ...hosts.map(inUrl)])
   }
 
@@ -53,10 +53,11 @@ export class RequestGuard {
     }
   }
 
-  /** **Fails** by throwing `HttpProblem`. */
-  checkToken({ headers }: IncomingMessage): void {
+  /** @returns whose token it has. **Fails** by throwing `HttpProblem`. */
+  checkToken({ headers }: IncomingMessage): string {
     const [, presented] = /^Bearer +([\x21-\x7e]+)$/i.exec(headers.authorization ?? "") ?? []
-    if (presented !== undefined && this.#isToken(presented)) return
+    const principal = presented === undefined ? undefined : this.#principalOf(presented)
+    if (principal !== undefined) return principal
     this.refused.token++
     const what = headers.authorization === undefined ? "The request has no token" : "The token of the request is not that of this service"
     throw new HttpProblem(401, what, "Send the header Authorization: Bearer TOKEN; the token is in the service's token file.", {

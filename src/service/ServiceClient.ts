@@ -1,6 +1,6 @@
 import { ServiceFailure, TokenRefused } from "./errors.ts"
 import type { ServiceStatus } from "./ServiceStatus.ts"
-import { readToken } from "./Token.ts"
+import { readTokens } from "./Token.ts"
 
 export interface ServiceClientOptions {
   readonly address: { readonly host: string; readonly port: number }
@@ -18,7 +18,7 @@ export class ServiceClient {
 
   /** **Fails** with `TokenRefused`, or `ServiceFailure` where there is no token file. */
   static async open({ address: { host, port }, tokenFile }: ServiceClientOptions): Promise<ServiceClient> {
-    const token = await readToken(tokenFile).catch((cause: NodeJS.ErrnoException) => {
+    const [first] = await readTokens(tokenFile).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code !== "ENOENT") throw cause
       throw new ServiceFailure({
         what: `There is no token file ${tokenFile}`,
@@ -26,7 +26,7 @@ export class ServiceClient {
         cause
       })
     })
-    return new ServiceClient(`http://${host.includes(":") ? `[${host}]` : host}:${port}`, token, tokenFile)
+    return new ServiceClient(`http://${host.includes(":") ? `[${host}]` : host}:${port}`, first!.token, tokenFile)
   }
 
   private constructor(url: string, token: string, tokenFile: string) {

@@ -4,7 +4,7 @@ import { notifySystemd } from "./notifySystemd.ts"
 import { answerOperator } from "./routes.ts"
 import { type ProgramText, type Reloaded, ServicePrograms } from "./ServicePrograms.ts"
 import { serviceStatus, type ServiceStatus } from "./ServiceStatus.ts"
-import { openToken } from "./Token.ts"
+import { openTokens } from "./Token.ts"
 
 export interface ServiceOptions {
   readonly host: StreamHost
@@ -33,13 +33,13 @@ export interface StreamService {
  */
 export const startService = async (options: ServiceOptions): Promise<StreamService> => {
   const { address, host, hosts, log, restart, shutdownTimeoutMs } = options
-  const token = await openToken(options.tokenFile)
+  const tokens = await openTokens(options.tokenFile)
   const programs = new ServicePrograms({ host, restart, log, drainMs: shutdownTimeoutMs })
   let state: ServiceStatus["state"] = "starting"
   const status = () => serviceStatus({ host, programs, state })
   const server: HttpServer = await HttpServer.listen({
     ...address,
-    token,
+    tokens,
     hosts: [...hosts, ...(isWildcard(address.host) ? [] : [address.host])],
     log,
     isOpen: (path) => path === "/health",

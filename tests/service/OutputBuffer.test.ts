@@ -1,7 +1,12 @@
 import fc from "fast-check"
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { ChangeNotices } from "../../src/service/mcp/ChangeNotices.ts"
-import { OutputBuffer, type OutputPage } from "../../src/service/mcp/OutputBuffer.ts"
+import { OutputBudget } from "../../src/service/mcp/OutputBudget.ts"
+import { OutputBuffer, type OutputBufferOptions, type OutputPage } from "../../src/service/mcp/OutputBuffer.ts"
+
+const epoch = { token: "t", of: "outputs", life: 1, restarted: "" } as const
+const buffered = (options: Pick<OutputBufferOptions, "items" | "overflow"> & Partial<OutputBufferOptions>): OutputBuffer =>
+  new OutputBuffer({ epoch, budget: new OutputBudget(1e9), now: () => 0, onChange: () => {}, ...options })
 
 afterEach(() => void vi.useRealTimers())
 
@@ -15,7 +20,7 @@ describe("the buffer of a stream's output", () => {
         fc.constantFrom("wait" as const, "drop-oldest" as const),
         steps,
         (items, overflow, done) => {
-          const buffer = new OutputBuffer({ items, overflow, now: () => 0, onChange: () => {} })
+          const buffer = buffered({ items, overflow })
           let given = 0
           let isWaiting = false
           let missed = 0
@@ -48,7 +53,7 @@ describe("the buffer of a stream's output", () => {
     ))
 
   it("waits at 4 MB, however few the items are, and loses none of them", () => {
-    const buffer = new OutputBuffer({ items: 100, overflow: "wait", now: () => 0, onChange: () => {} })
+    const buffer = buffered({ items: 100, overflow: "wait" })
     const long = "x".repeat(1024 * 1024)
     const waits = Array.from({ length: 5 }, () => buffer.put(long) !== undefined)
     expect(waits).toEqual([false, false, false, false, true])
@@ -56,7 +61,7 @@ describe("the buffer of a stream's output", () => {
   })
 
   it("wakes who waits for an item, at the end too, and lets go who has gone", async () => {
-    const buffer = new OutputBuffer({ items: 5, overflow: "wait", now: () => 0, onChange: () => {} })
+    const buffer = buffered({ items: 5, overflow: "wait" })
     const gone = new AbortController()
     const waits = [buffer.whenMore(undefined, 1e6, new AbortController().signal), buffer.whenMore(undefined, 1e6, gone.signal)]
     gone.abort()

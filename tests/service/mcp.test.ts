@@ -155,8 +155,8 @@ describe("the tools", () => {
     await connect("http", "auto")
     const { stream_id } = await call("stream_start", { rtfs: `(call :stream.map [1] {:transform (fn [n] (str "${"x".repeat(5000)}"))})` })
     const [item] = (await call("stream_read", { stream_id, max_chars: 1000, wait_ms: 2000 })).items
-    expect(item).toMatchObject({ truncated: true, size: 5002 })
-    const { contents } = await client.readResource({ uri: item.resource_uri })
+    expect(item.value).toMatchObject({ truncated: true, size: 5002, beginning: `"${"x".repeat(499)}` })
+    const { contents } = await client.readResource({ uri: item.value.resource_uri })
     expect((contents[0] as { text: string }).text).toBe(JSON.stringify("x".repeat(5000)))
   })
 

@@ -1,4 +1,6 @@
-import { randomBytes } from "node:crypto"
+import { ReplayWindow } from "../../host/index.ts"
+import { type CursorEpoch, readCursor, writeCursor } from "./Cursor.ts"
+import type { OutputBudget } from "./OutputBudget.ts"
 import { ToolProblem } from "./ToolProblem.ts"
 
 /** One item that a stream gave, as JSON text under its number. */
@@ -15,8 +17,22 @@ export type Overflow = "wait" | "drop-oldest"
 export interface OutputBufferOptions {
   readonly items: number
   readonly overflow: Overflow
+  readonly epoch: CursorEpoch
+  /** What all buffers of the server may hold. */
+  readonly budget: OutputBudget
   readonly now: () => number
   readonly onChange: () => void
+}
+
+/** Where a page begins: at a cursor, at the newest so many, or at the oldest item that is kept. */
+export interface OutputPlace {
+  readonly cursor?: string | undefined
+  readonly tail?: number | undefined
+}
+
+export interface PageLimits {
+  readonly items: number
+  readonly characters: number
 }
 
 export interface OutputPage {
@@ -27,9 +43,6 @@ export interface OutputPage {
   readonly dropped: number
 }
 
-/** Beyond this the buffer is full, however few its items are. */
-const mostBytes = 4 * 1024 * 1024
-
 /** How many may wait for the next item at a time. */
 const mostWaiting = 32
 
@@ -38,17 +51,12 @@ const mostWaiting = 32
  * the same items, and each may look again.
  *
  * **Backpressure** under `wait`, `put` completes when there is room: items that have been read make it.
- * **Bounds** the items asked for, under `wait` twice as many, and 4 MB, by one item more; 32 waiting readers. Once it has
- * ended, what still comes pushes the oldest out.
+ * **Bounds** the items asked for, under `wait` twice as many, and what the budget grants, by one item more; 32 waiting
+ * readers. Once it has ended, what still comes pushes the oldest out.
  */
 export class OutputBuffer {
   readonly #options: OutputBufferOptions
-  /** Tells cursors of this buffer from those of others. */
-  readonly #epoch = randomBytes(6).toString("base64url")
-  #items: Array<OutputItem> = []
-  #head = 0
-  #bytes = 0
-  #last = 0
+  readonly #window: ReplayWindow<string>
   /** The highest number that a reader was given. */
   #read = 0
   #dropped = 0
@@ -59,11 +67,20 @@ export class OutputBuffer {
 
   constructor(options: OutputBufferOptions) {
     this.#options = options
+    const { budget, items, overflow } = options
+    this.#window = new ReplayWindow({
+      // While the stream can wait, as much of what was read is kept as may wait to be read.
+      items: overflow === "wait" ? 2 * items : items,
+      get bytes() {
+        return budget.share
+      },
+      milliseconds: Infinity
+    })
   }
 
   /** How many items the stream gave. */
   get count(): number {
-    return this.#last
+    return this.#window.last
   }
 
   /** How many were forgotten before anybody read them. */
@@ -72,18 +89,20 @@ export class OutputBuffer {
   }
 
   get kept(): number {
-    return this.#items.length - this.#head
+    return this.#window.size
   }
 
   /** @returns a promise where the stream has to wait */
   put(text: string): void | Promise<void> {
     if (this.#isClosed) return
-    this.#items.push({ seq: ++this.#last, at: this.#options.now(), text })
-    this.#bytes += text.length
+    const { budget, now, onChange, overflow } = this.#options
+    const before = this.#window.bytes
+    this.#window.add(text, now(), text.length)
     this.#forget()
+    budget.change(this.#window.bytes - before)
     for (const wake of this.#waiting) wake()
-    this.#options.onChange()
-    if (this.#options.overflow === "drop-oldest" || this.#hasEnded || !this.#isFull) return
+    onChange()
+    if (overflow === "drop-oldest" || this.#hasEnded || !this.#isFull) return
     return new Promise((resolve) => void this.#senders.push(resolve))
   }
 
@@ -101,44 +120,58 @@ export class OutputBuffer {
     this.#options.onChange()
   }
 
-  /** **Fails** by throwing `ToolProblem` for a cursor of another stream. */
-  read(
-    from: { readonly cursor?: string | undefined; readonly tail?: number | undefined },
-    limits: { readonly items: number; readonly characters: number }
-  ): OutputPage {
+  /** Nobody will ask for what is kept any more. */
+  release(): void {
+    this.close()
+    this.#options.budget.change(-this.#window.bytes)
+    this.#window.clear()
+  }
+
+  /** A page, whose items count as read. **Fails** by throwing `ToolProblem` for a cursor that is none of this buffer. */
+  read(from: OutputPlace, limits: PageLimits): OutputPage {
+    const page = this.look(from, limits)
+    const newest = page.items.at(-1)?.seq ?? 0
+    if (newest > this.#read) {
+      this.#read = newest
+      if (!this.#isFull) this.#letIn()
+    }
+    return page
+  }
+
+  /** The same without counting as read: who only looks makes no room. **Fails** as `read` does. */
+  look(from: OutputPlace, limits: PageLimits): OutputPage {
+    const { first, last } = this.#window
     const wanted = this.#start(from)
-    const first = this.#last - this.kept + 1
     const start = Math.max(wanted, first)
     const items: Array<OutputItem> = []
     let characters = 0
-    for (let seq = start; seq <= this.#last && items.length < limits.items; seq++) {
-      const item = this.#items[this.#head + seq - first]!
+    for (let seq = start; seq <= last && items.length < limits.items; seq++) {
+      const item = this.item(seq)!
       // The first one goes out however long it is; the tool shows only the beginning of it.
       if (items.length > 0 && characters + item.text.length > limits.characters) break
       items.push(item)
       characters += item.text.length
     }
     const next = start + items.length
-    this.#read = Math.max(this.#read, next - 1)
-    this.#forget()
-    if (!this.#isFull) this.#letIn()
-    return { items, nextCursor: this.#cursor(next), more: next <= this.#last, dropped: start - wanted }
+    return { items, nextCursor: writeCursor(this.#options.epoch, next), more: next <= last, dropped: start - wanted }
   }
 
   /** The newest, without counting as read: who looks at them makes no room. */
   peek(count: number): ReadonlyArray<OutputItem> {
-    return this.#items.slice(Math.max(this.#head, this.#items.length - count))
+    const length = Math.min(count, this.kept)
+    return Array.from({ length }, (_, index) => this.item(this.count - length + 1 + index)!)
   }
 
   /** The item of a number, while it is kept. */
   item(seq: number): OutputItem | undefined {
-    return this.#items[this.#head + seq - (this.#last - this.kept + 1)]
+    if (!(seq >= this.#window.first && seq <= this.#window.last)) return undefined
+    return { seq, at: this.#window.addedAt(seq), text: this.#window.get(seq) }
   }
 
   /** Completes when there is an item behind the cursor, when the stream has ended, after `ms`, or when the reader has gone. */
   async whenMore(cursor: string | undefined, ms: number, signal: AbortSignal): Promise<void> {
     const start = this.#start({ cursor })
-    if (start <= this.#last || this.#hasEnded || ms <= 0 || signal.aborted) return
+    if (start <= this.#window.last || this.#hasEnded || ms <= 0 || signal.aborted) return
     if (this.#waiting.size >= mostWaiting) {
       throw new ToolProblem(`${mostWaiting} readers wait for this stream already`, "Call stream_read with wait_ms 0, or later.")
     }
@@ -161,41 +194,24 @@ export class OutputBuffer {
 
   /** Whether the stream has to wait for a reader. */
   get #isFull(): boolean {
-    return this.#last - this.#read >= this.#options.items || this.#bytes > mostBytes
+    return this.#window.last - this.#read >= this.#options.items || this.#unreadBytesAreTooMany
   }
 
-  /** Makes room: while the stream can wait, only by what was read, of which as much is kept as may wait to be read. */
+  /** What was read can go when the next item comes, so only what was not keeps the stream waiting. */
+  get #unreadBytesAreTooMany(): boolean {
+    return this.#window.isHeavy && this.#window.last > this.#read
+  }
+
+  /** Makes room: while the stream can wait, only by what was read. */
   #forget(): void {
-    const { items, overflow } = this.#options
-    const isWaiting = overflow === "wait" && !this.#hasEnded
-    const most = overflow === "wait" ? 2 * items : items
-    while (this.kept > most || this.#bytes > mostBytes) {
-      const oldest = this.#items[this.#head]
-      if (oldest === undefined || (isWaiting && oldest.seq > this.#read)) break
-      if (oldest.seq > this.#read) this.#dropped++
-      this.#bytes -= oldest.text.length
-      this.#head++
-    }
-    if (this.#head > 1024 || this.#head === this.#items.length) {
-      this.#items = this.#items.slice(this.#head)
-      this.#head = 0
-    }
+    const mayForget = this.#options.overflow === "wait" && !this.#hasEnded ? this.#read : this.#window.last
+    const { first } = this.#window
+    const gone = this.#window.forget(mayForget, this.#options.now())
+    this.#dropped += Math.max(0, first + gone - 1 - Math.max(this.#read, first - 1))
   }
 
-  #start({ cursor, tail }: { readonly cursor?: string | undefined; readonly tail?: number | undefined }): number {
-    if (cursor === undefined) return this.#last + 1 - (tail === undefined ? this.kept : Math.min(tail, this.kept))
-    const [epoch, written] = cursor.split(".")
-    const seq = Number(written)
-    if (epoch !== this.#epoch || !Number.isSafeInteger(seq) || seq < 1 || seq > this.#last + 1) {
-      throw new ToolProblem(
-        "The cursor is not one of this stream: it belongs to another one, or to a server that was restarted",
-        "Call stream_read without a cursor for what is kept, or stream_list for the streams there are."
-      )
-    }
-    return seq
-  }
-
-  #cursor(seq: number): string {
-    return `${this.#epoch}.${seq}`
+  #start({ cursor, tail }: OutputPlace): number {
+    if (cursor !== undefined) return readCursor(this.#options.epoch, cursor, this.#window.last)
+    return this.#window.last + 1 - (tail === undefined ? this.kept : Math.min(tail, this.kept))
   }
 }

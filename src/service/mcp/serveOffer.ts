@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http"
+import type { AuthInfo } from "@modelcontextprotocol/server"
 import { HttpProblem } from "../errors.ts"
 import { answerJson, HttpServer } from "../HttpServer.ts"
 import { readJson } from "../jsonBody.ts"
-import { openToken } from "../Token.ts"
+import { openTokens } from "../Token.ts"
 import type { ChangeNotices } from "./ChangeNotices.ts"
 import { type MakeServer, owner } from "./makeServer.ts"
 
@@ -82,19 +83,21 @@ export const serveHttpOffer = async (options: ServeHttpOptions): Promise<Running
   const isOfSession = async (request: IncomingMessage, body?: unknown): Promise<boolean> =>
     (request.headers["mcp-session-id"] !== undefined || isInitializeRequest(body))
     && isLegacyRequest(await toWebRequest(request, body), body)
-  const token = await openToken(tokenFile)
+  const tokens = await openTokens(tokenFile)
   let requests = 0
   const server = await HttpServer.listen({
     ...address,
-    token,
+    tokens,
     hosts: [...hosts, address.host],
     log,
     isOpen: (path) => path === "/health",
-    answer: async (request, response, { pathname }) => {
+    answer: async (request: IncomingMessage & { auth?: AuthInfo }, response, { pathname }, principal) => {
       if (pathname === "/health") return answerJson(response, 200, { status: "ok" })
+      // The package hands it on to the tools. It has no use for the token, which is so kept out of everything that it makes.
+      request.auth = { clientId: principal, token: "", scopes: [] }
       if (pathname !== "/mcp") throw new HttpProblem(404, "There is nothing at this path", "MCP is at /mcp.")
       if (request.method !== "POST") {
-        if (await isOfSession(request)) return sessions.handle(request, response, owner)
+        if (await isOfSession(request)) return sessions.handle(request, response, principal)
         return handle(request, response)
       }
       if (requests >= mostRequests)
@@ -105,7 +108,7 @@ export const serveHttpOffer = async (options: ServeHttpOptions): Promise<Running
       response.once("close", () => requests--)
       const body = await readJson(request)
       if (Array.isArray(body) && body.length > 100) throw new HttpProblem(400, "The batch has more than 100 messages", "Send fewer.")
-      if (await isOfSession(request, body)) return sessions.handle(request, response, owner, body)
+      if (await isOfSession(request, body)) return sessions.handle(request, response, principal, body)
       await handle(request, response, body)
     }
   })

@@ -1,8 +1,11 @@
-import { ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server"
+import { ResourceNotFoundError, ResourceTemplate, type ServerContext } from "@modelcontextprotocol/server"
 import type { StreamHost } from "../../host/index.ts"
-import type { Offer, OfferedResource } from "./makeServer.ts"
+import { type Asker, type Offer, type OfferedResource, owner } from "./makeServer.ts"
+import type { McpStream } from "./McpStream.ts"
 import type { McpStreams } from "./McpStreams.ts"
-import { shownItem, summaryOf, toolsOf, uriOf } from "./tools.ts"
+import type { OutputBuffer } from "./OutputBuffer.ts"
+import { shownItem, summaryOf, uriOf } from "./shown.ts"
+import { toolsOf } from "./tools.ts"
 import { type ToolName, toolSchemas } from "./toolSchemas.ts"
 
 export interface StreamOfferOptions {
@@ -25,35 +28,70 @@ export const streamOffer = ({ host, streams, version }: StreamOfferOptions): Off
     description,
     annotations,
     inputSchema: toolSchemas[name as ToolName],
-    call: async (args, { signal }) => {
-      const result = { ...(await call(args, signal)) }
+    call: async (args, asker) => {
+      const result = { ...(await call(args, asker)) }
       return { content: [{ type: "text", text: JSON.stringify(result) }], structuredContent: result }
     }
   })),
   resources: resourcesOf(streams)
 })
 
+/** What one resource may hold of outputs, and of how many. */
+const mostCharacters = 16_000
+const mostItems = 100
+
 const resourcesOf = (streams: McpStreams): ReadonlyArray<OfferedResource> => {
   const mimeType = "application/json"
-  const list = () => ({
-    resources: streams.all.slice(-100).map(({ endpoint, id }) => ({ uri: uriOf(id), name: id, description: endpoint, mimeType }))
+  const list = ({ http }: ServerContext) => ({
+    resources: streams
+      .of(http?.authInfo?.clientId ?? owner)
+      .slice(-100)
+      .map(({ endpoint, id }) => ({ uri: uriOf(id), name: id, description: endpoint, mimeType }))
   })
-  const found = (uri: URL, id: unknown) => {
-    const stream = streams.all.find((one) => one.id === id)
+  const found = (uri: URL, id: unknown, { principal }: Pick<Asker, "principal">): McpStream => {
+    const stream = streams.find(String(id), principal)
     if (stream === undefined) throw new ResourceNotFoundError(uri.href)
+    stream.touchedAt = streams.now()
     return stream
   }
   const json = (uri: URL, text: string) => ({ contents: [{ uri: uri.href, mimeType, text }] })
+  const itemOf = (uri: URL, buffer: OutputBuffer | undefined, seq: unknown) => {
+    const item = buffer?.item(Number(seq))
+    if (item === undefined) throw new ResourceNotFoundError(uri.href)
+    return json(uri, item.text)
+  }
   return [
     {
       name: "stream",
       description: "The state of a stream and its newest items",
       mimeType,
       at: new ResourceTemplate("rtfs-stream:///{id}", { list }),
-      read: (uri, { id }) => {
-        const stream = found(uri, id)
-        const newest = stream.outputs.peek(10).map((item) => shownItem(item, 1000, stream.id))
+      read: (uri, { id }, asker) => {
+        const stream = found(uri, id, asker)
+        const newest = stream.outputs.peek(10).map((item) => shownItem(item, 1000, `${uriOf(stream.id)}/items`))
         return json(uri, JSON.stringify({ ...summaryOf(stream), newest }))
+      }
+    },
+    {
+      name: "stream-outputs",
+      description: "A page of what a stream gave, from a cursor or from the oldest item that is kept; looking at it makes no room",
+      mimeType,
+      at: new ResourceTemplate("rtfs-stream:///{id}/outputs{?cursor,limit}", { list: undefined }),
+      read: (uri, { cursor, id, limit = "20" }, asker) => {
+        const stream = found(uri, id, asker)
+        const items = /^\d{1,3}$/.test(String(limit)) ? Math.min(mostItems, Math.max(1, Number(limit))) : 20
+        const at = `${uriOf(stream.id)}/items`
+        const page = stream.outputs.look(cursor === undefined ? {} : { cursor: String(cursor) }, { items, characters: mostCharacters })
+        return json(
+          uri,
+          JSON.stringify({
+            items: page.items.map((item) => shownItem(item, mostCharacters, at)),
+            next_cursor: page.nextCursor,
+            more: page.more,
+            dropped: page.dropped,
+            state: stream.status
+          })
+        )
       }
     },
     {
@@ -61,11 +99,14 @@ const resourcesOf = (streams: McpStreams): ReadonlyArray<OfferedResource> => {
       description: "One item of a stream, whole, while it is kept",
       mimeType,
       at: new ResourceTemplate("rtfs-stream:///{id}/items/{seq}", { list: undefined }),
-      read: (uri, { id, seq }) => {
-        const item = found(uri, id).outputs.item(Number(seq))
-        if (item === undefined) throw new ResourceNotFoundError(uri.href)
-        return json(uri, item.text)
-      }
+      read: (uri, { id, seq }, asker) => itemOf(uri, found(uri, id, asker).outputs, seq)
+    },
+    {
+      name: "stream-chunk",
+      description: "One chunk that the server of an MCP endpoint sent, whole, while it is kept",
+      mimeType,
+      at: new ResourceTemplate("rtfs-stream:///{id}/chunks/{seq}", { list: undefined }),
+      read: (uri, { id, seq }, asker) => itemOf(uri, found(uri, id, asker).chunks, seq)
     }
   ]
 }

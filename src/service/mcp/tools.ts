@@ -1,7 +1,9 @@
 import type { CapabilityDescription, StreamHost } from "../../host/index.ts"
 import type { McpStream } from "./McpStream.ts"
+import type { Asker } from "./makeServer.ts"
+import { inspected } from "./inspected.ts"
 import type { McpStartRequest, McpStreams } from "./McpStreams.ts"
-import type { OutputItem } from "./OutputBuffer.ts"
+import { cut, shownItem, stateOf, summaryOf, uriOf } from "./shown.ts"
 import { ToolProblem } from "./ToolProblem.ts"
 import type { ToolName } from "./toolSchemas.ts"
 
@@ -14,7 +16,7 @@ export interface Tool {
     readonly openWorldHint?: boolean
   }
   /** @param args as the schema of the tool has them */
-  readonly call: (args: any, signal: AbortSignal) => Promise<object>
+  readonly call: (args: any, asker: Asker) => Promise<object>
 }
 
 /** What a stop by draining may take. */
@@ -36,53 +38,67 @@ export const toolsOf = (streams: McpStreams, host: StreamHost): Readonly<Record<
     }
   },
   stream_start: {
-    description:
-      "Starts a stream and gives its stream_id at once; read it with stream_read. The stream may do what the policy of this server grants, nothing else. It lives until it ends, stream_stop, or ttl_s without a call about it; over stdio, no longer than this server.",
+    description: `Starts a stream and gives its stream_id at once; read it with stream_read. The stream may do what the policy of this server grants, nothing else. It lives until it ends, stream_stop, or ttl_s without a call about it. ${
+      streams.areDurable
+        ? "It goes on after a restart of this server, under the same stream_id; what it gave and was not read is lost then."
+        : "It lives no longer than this server, which keeps nothing."
+    }`,
     annotations: { readOnlyHint: false, idempotentHint: false, openWorldHint: true },
-    call: async (args: McpStartRequest) => {
-      const stream = await streams.start(args)
+    call: async (args: McpStartRequest, { principal }) => {
+      const stream = await streams.start(args, principal)
       return { ...summaryOf(stream), resource_uri: uriOf(stream.id), next: "stream_read" }
     }
   },
   stream_list: {
-    description: "Lists the streams of this server, the newest first: id, what each was started from, state, counters.",
+    description: "Lists your streams on this server, the newest first: id, what each was started from, state, counters.",
     annotations: { readOnlyHint: true },
-    call: async ({ cursor, state }) =>
-      page(
-        streams.all
-          .filter(({ status }) => state === undefined || status === state)
-          .toReversed()
-          .map(summaryOf),
-        cursor,
-        listed,
-        "streams"
-      )
+    call: async ({ cursor, state }, { principal }) => {
+      const all = streams.of(principal).filter(({ status }) => state === undefined || status === state)
+      // Streams come and go between two pages, so a page begins behind a stream and not at a place.
+      const before = cursor === undefined ? Infinity : numberOf(cursor)
+      const older = all.filter(({ ordinal }) => ordinal < before).toReversed()
+      const shown = firstOf(older.map(summaryOf), listed)
+      const next = older.length > shown.length ? { next_cursor: String(older[shown.length - 1]!.ordinal) } : {}
+      return { streams: shown, total: all.length, ...next }
+    }
   },
   stream_inspect: {
-    description: "Says what one stream is doing: state, counters, errors and, with include_queue, its actors.",
+    description:
+      "Says what one stream is doing: state, counters, errors, why it was paused; with include_state and include_queue what its processor holds and what waits.",
     annotations: { readOnlyHint: true },
-    call: async ({ include_queue = false, stream_id }) => {
-      const stream = streams.get(stream_id)
-      const parts = stream.streams
-        .slice(0, 20)
-        .map(({ actors, ...part }) => (include_queue ? { ...part, actors: actors.slice(0, 30) } : part))
-      return { ...summaryOf(stream), started_at: stream.startedAt, ttl_s: stream.ttlMs / 1000, parts }
-    }
+    call: async ({ include_queue = false, include_state = false, stream_id }, { principal }) =>
+      inspected(streams.get(stream_id, principal), { state: include_state, queue: include_queue })
   },
   stream_read: {
     description:
       "Reads items that a stream gave, in order. Reading takes nothing away; go on with next_cursor. dropped counts items that were not kept long enough. Use wait_ms in place of calling again and again.",
     annotations: { readOnlyHint: true },
-    call: async ({ cursor, max_chars = 8000, max_items = 20, stream_id, tail, wait_ms = 0 }, signal) => {
-      const stream = streams.get(stream_id)
+    call: async (
+      { cursor, from = "outputs", max_chars = 8000, max_items, stream_id, tail, wait_ms = 0 },
+      { principal, progress, signal }
+    ) => {
+      const stream = streams.get(stream_id, principal)
       if (cursor !== undefined && tail !== undefined)
         throw new ToolProblem("A page is read from a cursor or from the tail", "Call stream_read with one of them.")
-      if (tail === undefined) await stream.outputs.whenMore(cursor, wait_ms, signal)
-      stream.touchedAt = streams.now()
-      const { dropped, items, more, nextCursor } = stream.outputs.read({ cursor, tail }, { items: max_items, characters: max_chars })
+      const buffer = from === "chunks" ? stream.chunks : stream.outputs
+      if (buffer === undefined) {
+        throw new ToolProblem("The stream has no chunks: only those of MCP endpoints have", "Call stream_read with from: outputs.")
+      }
+      const stopTelling = tellWaiting(stream, wait_ms, progress)
+      stream.waiting++
+      try {
+        await buffer.whenMore(cursor, wait_ms, signal)
+      } finally {
+        stopTelling()
+        stream.waiting--
+        stream.touchedAt = streams.now()
+      }
+      const count = max_items ?? tail ?? 20
+      const newest = tail === undefined ? undefined : Math.min(tail, count)
+      const { dropped, items, more, nextCursor } = buffer.read({ cursor, tail: newest }, { items: count, characters: max_chars })
       const isDone = stream.isOver && !more
       return {
-        items: items.map((item) => shownItem(item, max_chars, stream.id)),
+        items: items.map((item) => shownItem(item, max_chars, `${uriOf(stream.id)}/${from === "chunks" ? "chunks" : "items"}`)),
         next_cursor: nextCursor,
         more,
         dropped,
@@ -94,66 +110,52 @@ export const toolsOf = (streams: McpStreams, host: StreamHost): Readonly<Record<
   stream_pause: {
     description: "Pauses a stream: its sources give no more, what is under way is worked off, what it gave can be read.",
     annotations: { readOnlyHint: false, idempotentHint: true },
-    call: async ({ stream_id }) => {
-      const stream = streams.get(stream_id)
-      await stream.pause()
+    call: async ({ reason, stream_id }, { principal }) => {
+      const stream = streams.get(stream_id, principal)
+      if (stream.isOver)
+        throw new ToolProblem(`The stream has ended (${stream.status}), so there is nothing to pause`, "Call stream_read for what it gave.")
+      await stream.pause(reason)
       return summaryOf(stream)
     }
   },
   stream_resume: {
     description: "Lets a paused stream go on where it was.",
     annotations: { readOnlyHint: false, idempotentHint: true },
-    call: async ({ stream_id }) => {
-      const stream = streams.get(stream_id)
+    call: async ({ reason, stream_id }, { principal }) => {
+      const stream = streams.get(stream_id, principal)
       if (stream.isOver)
         throw new ToolProblem(
           `The stream has ended (${stream.status}), so it can't go on`,
           "Call stream_read for what it gave, or stream_start for a new one."
         )
-      await stream.resume()
+      await stream.resume(reason)
       return summaryOf(stream)
     }
   },
   stream_stop: {
     description: "Ends a stream for good. What it gave can be read until its ttl_s is over.",
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
-    call: async ({ mode = "drain", stream_id }) => {
-      const stream = streams.get(stream_id)
+    call: async ({ mode = "drain", stream_id }, { principal }) => {
+      const stream = streams.get(stream_id, principal)
       await (mode === "drain" ? stream.drain(drainMs) : stream.cancel())
       return summaryOf(stream)
     }
   }
 })
 
-export const uriOf = (id: string): string => `rtfs-stream:///${id}`
+/** How often whoever waits is told that the call goes on. */
+const tellingMs = 2000
 
-export const summaryOf = (stream: McpStream): object => ({
-  stream_id: stream.id,
-  endpoint: stream.endpoint,
-  ...stateOf(stream),
-  items: stream.outputs.count,
-  queued: stream.outputs.kept,
-  dropped: stream.outputs.dropped
-})
-
-const stateOf = ({ error, result, status }: McpStream): object => ({
-  state: status,
-  ...(error === undefined ? {} : { error: cut(error, 2000) }),
-  ...(result === undefined ? {} : { result: cut(result, 2000) })
-})
-
-/** An item as a value, or, where it is longer than the page may be, how long it is and where all of it can be had. */
-export const shownItem = ({ at, seq, text }: OutputItem, characters: number, id: string): object =>
-  text.length <= characters
-    ? { seq, at, value: JSON.parse(text) as unknown }
-    : {
-        seq,
-        at,
-        truncated: true,
-        size: text.length,
-        beginning: text.slice(0, Math.floor(characters / 2)),
-        resource_uri: `${uriOf(id)}/items/${seq}`
-      }
+/** @returns ends it */
+const tellWaiting = (stream: McpStream, waitMs: number, progress: Asker["progress"]): (() => void) => {
+  let told = 0
+  const timer = setInterval(() => {
+    told += tellingMs
+    // Who has gone needs to be told nothing.
+    if (told < waitMs) progress(told, waitMs, `${stream.id} is ${stream.status}; no new item yet`).catch(() => {})
+  }, tellingMs)
+  return () => clearInterval(timer)
+}
 
 const shownSource = ({ arguments: names, effects, example, id, options, summary }: CapabilityDescription): object => ({
   endpoint: id,
@@ -174,17 +176,24 @@ const shownSource = ({ arguments: names, effects, example, id, options, summary 
 const mostCharacters = 16_000
 
 const page = (all: ReadonlyArray<object>, cursor: string | undefined, limit: number, name: string): object => {
-  const start = cursor === undefined ? 0 : Number(cursor)
-  if (!Number.isSafeInteger(start) || start < 0) throw new ToolProblem("The cursor is none of this list", "Call again without a cursor.")
-  const shown: Array<object> = []
-  let characters = 0
-  for (const one of all.slice(start, start + limit)) {
-    characters += JSON.stringify(one).length
-    if (shown.length > 0 && characters > mostCharacters) break
-    shown.push(one)
-  }
+  const start = cursor === undefined ? 0 : numberOf(cursor)
+  const shown = firstOf(all.slice(start), limit)
   const next = start + shown.length
   return { [name]: shown, total: all.length, ...(next < all.length ? { next_cursor: String(next) } : {}) }
 }
 
-const cut = (text: string, characters: number): string => (text.length > characters ? `${text.slice(0, characters - 1)}…` : text)
+const firstOf = (all: ReadonlyArray<object>, limit: number): ReadonlyArray<object> => {
+  const shown: Array<object> = []
+  let characters = 0
+  for (const one of all.slice(0, limit)) {
+    characters += JSON.stringify(one).length
+    if (shown.length > 0 && characters > mostCharacters) break
+    shown.push(one)
+  }
+  return shown
+}
+
+const numberOf = (cursor: string): number => {
+  if (!/^\d{1,15}$/.test(cursor)) throw new ToolProblem("The cursor is none of this list", "Call again without a cursor.")
+  return Number(cursor)
+}
