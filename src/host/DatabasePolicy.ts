@@ -80,7 +80,13 @@ export const makeDatabaseAccess = ({
         near === undefined ? "Name one of the host's connections, or give the URL of a database." : `Did you mean :${near}?`
       )
     }
-    if (/:\/\/[^/@]*:[^/@]*@/.test(text) || /[?&]password=/.test(text))
+    // Drivers take `?host=`, `?sslkey=` and the like from there: another server than the one that is granted, or a file.
+    if (server.kind !== "sqlite" && text.includes("?"))
+      throw new PermissionDenied({
+        what: `the parameters in the URL of ${server.location}`,
+        remedy: "put the URL into the host's connections and give its name"
+      })
+    if (/:\/\/[^/@]*:[^/@]*@/.test(text))
       throw new PermissionDenied({
         what: `the password in the URL of ${server.location}`,
         remedy: "put the URL into the host's connections and give its name"

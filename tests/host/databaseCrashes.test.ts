@@ -120,13 +120,18 @@ describe("a server that is not there", () => {
   it("has to be granted, and a URL with a password is no name", async () => {
     const host = await StreamHost.start({
       connections: { "db-conn": "sqlite:/tmp/other.db" },
-      policy: { db: ["sqlite:/tmp/mine/"] },
+      policy: { db: ["sqlite:/tmp/mine/", "postgres://db"] },
       log: () => {}
     })
     const query = (connection: string) => host.run(`(call :stream.db.query "SELECT 1" {:connection ${connection} :on-row (fn [row] nil)})`)
     await expect(query(":db-conn")).rejects.toThrow(/--allow-db/)
     await expect(query(`"sqlite:/tmp/mine/../other.db"`)).rejects.toThrow(/--allow-db/)
     await expect(query(`"postgres://me:secret@db/orders"`)).rejects.toThrow(/password in the URL/)
+    // A driver would go where the parameter says.
+    for (const parameter of ["host=127.0.0.1", "port=1", "password=secret", "sslkey=/etc/hostname"])
+      await expect(query(`"postgres://db/orders?${parameter}"`)).rejects.toThrow(
+        /the parameters in the URL of postgres:\/\/db:5432\/orders/
+      )
     await expect(query(":db-com")).rejects.toThrow(/Did you mean :db-conn/)
     await host.stop({ timeout: 0 })
   })
