@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { decodeFrame, type Frame } from "../serialization/index.ts"
+import { type Frame, takeItems } from "../serialization/index.ts"
 import type { ActorDefinition } from "./Actor.ts"
 import type { InputState, IslandDriver } from "./IslandInput.ts"
 import { MailboxInput } from "./MailboxInput.ts"
@@ -121,7 +121,7 @@ export class FanInInput extends MailboxInput implements ReadyInputs {
     }
     if (frame.kind !== "data") return frame
     const { byteLength, count } = frame
-    this.cursors[edge] = { items: decodeFrame(frame), next: 0, bytesPerItem: byteLength / count, since: this.begun++ }
+    this.cursors[edge] = { items: takeItems(frame), next: 0, bytesPerItem: byteLength / count, since: this.begun++ }
     return undefined
   }
 
@@ -133,7 +133,11 @@ export class FanInInput extends MailboxInput implements ReadyInputs {
 
   private awaitOthers(): Effect.Effect<void> {
     const { allStarted } = this
-    if (allStarted === undefined) return Effect.andThen(nextTurn, Effect.sync(() => void this.patience--))
+    if (allStarted === undefined)
+      return Effect.andThen(
+        nextTurn,
+        Effect.sync(() => void this.patience--)
+      )
     return Effect.andThen(
       Effect.raceFirst(allStarted, Effect.sleep(longestStartMs)),
       Effect.sync(() => (this.allStarted = undefined))

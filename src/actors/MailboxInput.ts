@@ -1,5 +1,5 @@
 import type * as Effect from "effect/Effect"
-import { decodeFrame, type Frame, signalValue } from "../serialization/index.ts"
+import { type Frame, signalValue, takeItems } from "../serialization/index.ts"
 import type { ActorOrder } from "./Actor.ts"
 import type { Mailbox } from "./Mailbox.ts"
 import type { InputState, IslandDriver, IslandInput } from "./IslandInput.ts"
@@ -51,7 +51,7 @@ export class MailboxInput implements IslandInput {
     }
     const { edge, frame } = delivery
     if (frame.kind === "data") {
-      this.items = decodeFrame(frame)
+      this.items = takeItems(frame)
       this.inWork = edge
       island.load(this.items, 0, frame.count, frame.byteLength)
       return "items"

@@ -110,7 +110,11 @@ export type StateBound =
   | { readonly kind: "none" }
   | { readonly kind: "bounded"; readonly by: string; readonly items?: number; readonly bytes?: number }
   | { readonly kind: "time"; readonly by: string }
-  | { readonly kind: "unbounded"; readonly why: string; /** What bounds it, as an order to the program's author. */ readonly remedy?: string }
+  | {
+      readonly kind: "unbounded"
+      readonly why: string
+      /** What bounds it, as an order to the program's author. */ readonly remedy?: string
+    }
 
 export interface NodeObservers {
   readonly onStart?: () => unknown
@@ -181,7 +185,17 @@ export interface AsyncSource {
 }
 
 /** Items, or a block of text lines that becomes frames without being decoded here. */
-export type SourceBatch = { readonly items: ReadonlyArray<unknown>; readonly bytes?: number } | (LineBlock & { readonly bytes?: number })
+export type SourceBatch = ItemBatch | (LineBlock & { readonly bytes?: number })
+
+export interface ItemBatch {
+  readonly items: ReadonlyArray<unknown>
+  readonly bytes?: number
+  /**
+   * Nobody else has the items or a part of them, and they are such as a frame would give: so the receiver may get them as
+   * they are, and needs the frame only to get them again.
+   */
+  readonly handsOver?: boolean
+}
 
 /** A sink that waits for something outside: an actor of its own that takes a frame when it is ready for one. */
 export interface AsyncSinkSpec {

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { type Frame, FrameEncoder, type FrameKind, type LineBlock, UnencodableValue } from "../serialization/index.ts"
+import { type Frame, FrameEncoder, type FrameKind, type Handover, type LineBlock, UnencodableValue } from "../serialization/index.ts"
 import type { MailboxClosed, MailboxFull } from "./errors.ts"
 import type { Mailbox } from "./Mailbox.ts"
 
@@ -23,7 +23,8 @@ export interface Output {
   readonly isWaiting: boolean
   readonly untaken: ReadonlyArray<Frame>
   readonly itemsByOutput: () => ReadonlyArray<number>
-  readonly encode: (items: ReadonlyArray<unknown>, from: number, to: number, time: number) => void
+  /** @param handsOver whether a receiver may get the items themselves: see `ItemBatch` */
+  readonly encode: (items: ReadonlyArray<unknown>, from: number, to: number, time: number, handsOver?: boolean) => void
   /** @param from the first line; left out, all */
   readonly encodeLines: (lines: LineBlock, time: number, from?: number) => void
   readonly signal: (kind: Exclude<FrameKind, "data">, time: number, value?: unknown) => void
@@ -64,6 +65,7 @@ export class OutputPort implements Output {
   /** Outputs that were given up, and how many items they had got by then. */
   private readonly detached: Array<number | undefined>
   private handedOver = 0
+  private readonly handovers = new Handovers()
   /** Follows the size of the frames, to guess how many items fit into the next one. */
   private bytesPerItem = firstGuess
 
@@ -89,11 +91,12 @@ export class OutputPort implements Output {
    *
    * **Fails** (throws) with `UnencodableValue` with the item's `index`; the frames before it are made, none with it.
    */
-  encode(items: ReadonlyArray<unknown>, from: number, to: number, time: number): void {
+  encode(items: ReadonlyArray<unknown>, from: number, to: number, time: number, handsOver = false): void {
     if (this.outputs.length === 0) return
     while (from < to) {
       const count = Math.min(this.fullFrame, this.cut(), to - from)
       const frame = this.encodeSome(items, from, from + count, time)
+      if (handsOver) this.handovers.add(frame, items.slice(from, from + frame.count))
       from += frame.count
       this.add(frame)
     }
@@ -157,12 +160,17 @@ export class OutputPort implements Output {
     const frame = this.waiting[0]
     const index = this.taken.indexOf(false)
     if (frame === undefined || index < 0) return Effect.void
+    // Who is behind decodes: what waits for it takes no more than its bytes.
+    this.handovers.withdraw(0)
     const { detaches, edge, mailbox } = this.outputs[index]!
     const offer = mailbox.offer(edge, frame)
-    return Effect.map(detaches === undefined ? offer : Effect.catchTag(offer, "MailboxClosed", () => Effect.sync(() => this.detach(index))), () => {
-      this.taken[index] = true
-      if (!this.taken.includes(false)) this.next()
-    })
+    return Effect.map(
+      detaches === undefined ? offer : Effect.catchTag(offer, "MailboxClosed", () => Effect.sync(() => this.detach(index))),
+      () => {
+        this.taken[index] = true
+        if (!this.taken.includes(false)) this.next()
+      }
+    )
   }
 
   get waitingItems(): number {
@@ -238,6 +246,34 @@ export class OutputPort implements Output {
     }
   }
 }
+
+/**
+ * The items that frames have beside their bytes, which no mailbox counts: so only the newest frames have them.
+ *
+ * **Bounds** the items of frames of 128 KiB together.
+ */
+class Handovers {
+  private readonly open: Array<{ readonly handover: Handover; readonly bytes: number }> = []
+  private bytes = 0
+
+  add(frame: Frame, items: Array<unknown>): void {
+    const handover = { items }
+    frame.handover = handover
+    this.open.push({ handover, bytes: frame.byteLength })
+    this.bytes += frame.byteLength
+    this.withdraw(mostHandedOver)
+  }
+
+  withdraw(most: number): void {
+    while (this.bytes > most) {
+      const { bytes, handover } = this.open.shift()!
+      handover.items = undefined
+      this.bytes -= bytes
+    }
+  }
+}
+
+const mostHandedOver = 128 * 1024
 
 /** Small enough that a first frame of large items is noticed before it is huge. */
 const firstGuess = 1024

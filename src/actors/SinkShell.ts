@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { decodeFrame, type Frame, signalValue } from "../serialization/index.ts"
+import { type Frame, signalValue, takeItems } from "../serialization/index.ts"
 import type { ActorDefinition, ActorOrder } from "./Actor.ts"
 import { type ActorFailure, ItemFailure } from "./errors.ts"
 import type { Applied, FailedIn } from "./ItemRecovery.ts"
@@ -94,7 +94,7 @@ export class SinkShell extends Shell<HeldItem> {
   private take(edge: number, frame: Frame): ActorFailure | undefined {
     switch (frame.kind) {
       case "data":
-        this.items = decodeFrame(frame)
+        this.items = takeItems(frame)
         this.next = 0
         this.edge = edge
         this.metrics.framesIn++

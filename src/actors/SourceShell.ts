@@ -32,6 +32,8 @@ export class SourceShell extends Shell {
   /** A batch that is not all in frames yet, and how far it is. */
   private batch: SourceBatch | undefined
   private next = 0
+  /** What was in frames when the receivers had their turn. */
+  private bytesLastTurn = 0
   private isDone = false
   /** Items that were given before the snapshot that it goes on from. */
   private takenBefore = 0
@@ -71,6 +73,10 @@ export class SourceShell extends Shell {
       this.obey()
       if (this.storedPosition.untold !== undefined) return Effect.andThen(this.guard(this.storedPosition.tell(source.onStored)), step)
       if (!this.output.flush()) return Effect.andThen(this.awaitRoom, step)
+      if (this.output.bytes - this.bytesLastTurn >= turnBytes) {
+        this.bytesLastTurn = this.output.bytes
+        return Effect.andThen(receiversTurn, step)
+      }
       if (this.hasEnded) return this.isCovered ? Effect.void : Effect.andThen(this.awaitCover, step)
       if (this.isDone || this.lifecycle.mode === Mode.draining) return Effect.andThen(this.end(), step)
       const isPaused = this.lifecycle.mode === Mode.paused
@@ -123,7 +129,7 @@ export class SourceShell extends Shell {
     for (;;) {
       try {
         if ("block" in batch) this.output.encodeLines(batch, this.now(), this.next)
-        else this.output.encode(batch.items, this.next, batch.items.length, this.now())
+        else this.output.encode(batch.items, this.next, batch.items.length, this.now(), batch.handsOver)
         this.batch = undefined
         return undefined
       } catch (cause) {
@@ -155,7 +161,7 @@ export class SourceShell extends Shell {
   private readonly apply = (verdict: Applied): void => {
     if (verdict.type === "leave-out") this.next++
     if (verdict.type !== "replace" || this.batch === undefined || "block" in this.batch) return
-    this.batch = { ...this.batch, items: this.batch.items.with(this.next, verdict.value) }
+    this.batch = { ...this.batch, items: this.batch.items.with(this.next, verdict.value), handsOver: false }
   }
 
   private end(): Effect.Effect<void, ActorFailure> {
@@ -276,6 +282,10 @@ export class SourceShell extends Shell {
     if (hasEnded) this.output.signal("end", 0)
   }
 }
+
+/** The receivers work off what is fresh, before there is so much of it that it leaves the cache: they were woken before. */
+const receiversTurn: Effect.Effect<void> = Effect.callback<void>((resume) => queueMicrotask(() => resume(Effect.void)))
+const turnBytes = 32 * 1024
 
 interface SourceSnapshot {
   readonly position: unknown

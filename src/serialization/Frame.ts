@@ -32,6 +32,8 @@ export class Frame {
   readonly time: number
   /** One msgpack value, as `layout` says. Not to be changed. */
   readonly body: Uint8Array
+  /** The items themselves, for the one receiver that comes first: see `takeItems`. */
+  handover: Handover | undefined
 
   constructor(fields: {
     readonly kind: FrameKind
@@ -49,12 +51,18 @@ export class Frame {
     this.count = fields.count
     this.time = fields.time
     this.body = fields.body
+    this.handover = undefined
   }
 
   /** The bytes that the frame counts for: those of its body, and a header at its longest. */
   get byteLength(): number {
     return headerBytes + this.stream.length + this.body.byteLength
   }
+}
+
+/** Items on their way beside the bytes that stand for them; gone once they are taken, or withdrawn. */
+export interface Handover {
+  items: Array<unknown> | undefined
 }
 
 /** What a header takes beside the name of its stream: six small fields at their longest. */
@@ -102,6 +110,19 @@ export const decodeFrame = (frame: Frame): Array<unknown> => {
   if (layout === "columns") readColumns(reader, count, items)
   else if (layout === "lines") readLines(reader, count, items)
   else readRows(reader, count, items)
+  return items
+}
+
+/**
+ * The items of a data frame for the actor that works them off: those that its sender handed over where it did, which saves
+ * decoding them, otherwise as `decodeFrame` gives them. They are handed over once, so that whoever gets the frame as well or
+ * again has items of its own.
+ */
+export const takeItems = (frame: Frame): Array<unknown> => {
+  const { handover } = frame
+  const items = handover?.items
+  if (items === undefined) return decodeFrame(frame)
+  handover!.items = undefined
   return items
 }
 

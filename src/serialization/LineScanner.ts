@@ -1,4 +1,5 @@
 import { scanMemory, scanModule } from "./scanModule.ts"
+import { canInstantiate, instantiate } from "./wasm.ts"
 
 /**
  * Bytes that are whole lines, and where each one ends.
@@ -28,8 +29,7 @@ export type LineScanner = (block: Uint8Array, encoding: LineBlock["encoding"]) =
  */
 export const makeLineScanner = (how: "fastest" | "portable" = "fastest"): LineScanner => {
   const found = new LineEnds()
-  // WebAssembly is missing where V8 may not make machine code.
-  const scan = how === "portable" || typeof WebAssembly === "undefined" ? textScan : vectorScan()
+  const scan = how === "portable" || !canInstantiate() ? textScan : vectorScan()
   return (block, encoding) => {
     found.count = 0
     const units = scan(block, encoding, found)
@@ -83,21 +83,14 @@ const textScan: Scan = (block, encoding, found) => {
   return text.length
 }
 
-/** The part of it that is used here: the libraries for Node have no types for it. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object
-  readonly Instance: new (module: object) => { readonly exports: Readonly<Record<string, unknown>> }
-}
-
 let shared: Scan | undefined
 
 /** One for the whole thread: nothing stays in it from one call to the next. */
 const vectorScan = (): Scan => (shared ??= makeVectorScan())
 
 const makeVectorScan = (): Scan => {
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(scanModule()))
-  const { buffer } = exports["m"] as { readonly buffer: ArrayBuffer }
-  const scanOf = exports as Readonly<Record<LineBlock["encoding"], (past: number, base: number, units: number) => number>>
+  const { buffer, functions } = instantiate(scanModule())
+  const scanOf = functions as Readonly<Record<LineBlock["encoding"], (past: number, base: number, units: number) => number>>
   const { input, inputBytes } = scanMemory
   const bytes = new Uint8Array(buffer)
   const unitsAfter = new Uint32Array(buffer, scanMemory.units, 1)

@@ -3,9 +3,21 @@ export { detach, detachString } from "./Detach.ts"
 export { valuesEqual } from "./Equality.ts"
 export { DamagedSegment, MalformedBytes, SegmentFailed, UnencodableValue, ValueTooDeep, ValueTooLarge } from "./errors.ts"
 export { ErrorValue } from "./ErrorValue.ts"
-export { decodeFrame, Frame, frameFromBytes, type FrameKind, type FrameLayout, frameToBytes, signalFrame, signalValue } from "./Frame.ts"
+export {
+  decodeFrame,
+  Frame,
+  frameFromBytes,
+  type FrameKind,
+  type FrameLayout,
+  frameToBytes,
+  type Handover,
+  signalFrame,
+  signalValue,
+  takeItems
+} from "./Frame.ts"
 export { FrameEncoder } from "./FrameEncoder.ts"
 export { HostObject } from "./HostObject.ts"
+export { parseJsonLines } from "./JsonLines.ts"
 export { isKeyword, Keyword, keyword } from "./Keyword.ts"
 export { makeFolders } from "./makeFolders.ts"
 export { isPlainKey, isPlainMap } from "./MapKey.ts"

@@ -1,3 +1,43 @@
+import {
+  aboveSigned,
+  aboveUnsigned,
+  add,
+  add64,
+  among64,
+  and64,
+  below,
+  byteAt,
+  type Code,
+  constant,
+  constant64,
+  end,
+  equal,
+  everyByte,
+  get,
+  i32,
+  i64,
+  isSome,
+  leb,
+  low,
+  minus,
+  minus64,
+  name,
+  ones,
+  or,
+  repeat,
+  sameBytes,
+  section,
+  set,
+  shiftLeft,
+  shiftRight64,
+  sized,
+  storeAt,
+  trailingZeros,
+  vector,
+  when,
+  xor64
+} from "./wasm.ts"
+
 /** Where the memory of the module has its parts, in bytes from its start. */
 export const scanMemory = {
   /** How many UTF-16 units there are before what follows the last scan, padding included. */
@@ -25,7 +65,14 @@ export const scanMemory = {
  */
 export const scanModule = (): Uint8Array<ArrayBuffer> =>
   Uint8Array.from([
-    0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+    0x00,
+    0x61,
+    0x73,
+    0x6d,
+    1,
+    0,
+    0,
+    0,
     ...section(1, vector([0x60, ...vector([i32], [i32], [i32]), ...vector([i32])])),
     ...section(3, vector([0], [0])),
     ...section(5, vector([0x00, ...leb(scanMemory.pages)])),
@@ -33,14 +80,12 @@ export const scanModule = (): Uint8Array<ArrayBuffer> =>
     ...section(10, vector(scanFunction("latin1"), scanFunction("utf8")))
   ])
 
-type Code = ReadonlyArray<number>
-
 const scanFunction = (encoding: "latin1" | "utf8"): Code => {
   const isUtf8 = encoding === "utf8"
   // Every byte that starts a character counts one unit, and one that starts a character of four bytes two.
   const findUnits = [
-    ...among64(starts, (bytes) => aboveSigned(bytes, everyByte(lastContinuation))),
-    ...among64(pairs, (bytes) => aboveUnsigned(bytes, everyByte(lastOfThree)))
+    ...among64(starts, at, (bytes) => aboveSigned(bytes, everyByte(lastContinuation))),
+    ...among64(pairs, at, (bytes) => aboveUnsigned(bytes, everyByte(lastOfThree)))
   ]
   const unitsIn = (some: (set: number) => Code): Code => low(add64(ones(some(starts)), ones(some(pairs))))
   const unitsBefore = add(
@@ -61,7 +106,7 @@ const scanFunction = (encoding: "latin1" | "utf8"): Code => {
     ...set(feeds, and64(get(feeds), minus64(get(feeds), constant64(1))))
   ]
   const each64 = [
-    ...among64(feeds, (bytes) => sameBytes(bytes, everyByte(lineFeed))),
+    ...among64(feeds, at, (bytes) => sameBytes(bytes, everyByte(lineFeed))),
     ...(isUtf8 ? findUnits : []),
     ...when(isSome(get(feeds)), repeat(eachLine, isSome(get(feeds)))),
     ...(isUtf8 ? set(units, add(get(units), unitsIn(get))) : []),
@@ -89,69 +134,3 @@ const [past, base, units] = [0, 1, 2]
    is before it; as a bit for each of the 64 bytes: line feeds, starts of characters, of pairs of units, and what is before
    the line feed. */
 const [at, written, feed, isCrLf, feeds, starts, pairs, before] = [3, 4, 5, 6, 7, 8, 9, 10]
-
-const i32 = 0x7f
-const i64 = 0x7e
-const noResult = 0x40
-const end = 0x0b
-
-/** A number as the format writes it, in 7 bits a byte. One without a sign may have a byte more than it needs. */
-const leb = (value: number): Code => {
-  const low = value & 0x7f
-  const rest = value >> 7
-  const isLast = (rest === 0 && low < 0x40) || (rest === -1 && low >= 0x40)
-  return isLast ? [low] : [low | 0x80, ...leb(rest)]
-}
-const sized = (bytes: Code): Code => [...leb(bytes.length), ...bytes]
-const vector = (...items: ReadonlyArray<Code>): Code => [...leb(items.length), ...items.flat()]
-const section = (id: number, bytes: Code): Code => [id, ...sized(bytes)]
-const name = (text: string): Code => sized([...Buffer.from(text)])
-
-/** An instruction behind what it works on. */
-const instruction =
-  (...opcode: Code) =>
-  (...operands: ReadonlyArray<Code>): Code => [...operands.flat(), ...opcode]
-
-const constant = (value: number): Code => [0x41, ...leb(value)]
-const constant64 = (value: number): Code => [0x42, ...leb(value)]
-const get = (local: number): Code => [0x20, local]
-const set = (local: number, value: Code): Code => [...value, 0x21, local]
-const equal = instruction(0x46)
-const below = instruction(0x49)
-const add = instruction(0x6a)
-const minus = instruction(0x6b)
-const or = instruction(0x72)
-const shiftLeft = instruction(0x74)
-const trailingZeros = instruction(0x7a)
-const ones = instruction(0x7b)
-const add64 = instruction(0x7c)
-const minus64 = instruction(0x7d)
-const and64 = instruction(0x83)
-const or64 = instruction(0x84)
-const xor64 = instruction(0x85)
-const shiftLeft64 = instruction(0x86)
-const shiftRight64 = instruction(0x88)
-/** The lower half of 64 bits, and 32 bits as the lower half. */
-const low = instruction(0xa7)
-const widened = instruction(0xad)
-const isSome = instruction(0x50, 0x45)
-const byteAt = instruction(0x2d, 0, 0)
-const storeAt = (offset: number, address: Code, value: Code): Code => [...address, ...value, 0x36, 2, ...leb(offset)]
-
-const load16 = (offset: number, address: Code): Code => [...address, 0xfd, 0x00, 0, ...leb(offset)]
-const everyByte = (value: number): Code => [...constant(value), 0xfd, 0x0f]
-const sameBytes = instruction(0xfd, 0x23)
-const aboveSigned = instruction(0xfd, 0x27)
-const aboveUnsigned = instruction(0xfd, 0x28)
-const bitOfEach = instruction(0xfd, 0x64)
-
-/** Sets a bit for each of the 64 bytes at `at` for which the test holds. */
-const among64 = (bits: number, test: (sixteen: Code) => Code): Code =>
-  [0, 16, 32, 48].flatMap((offset) => {
-    const found = widened(bitOfEach(test(load16(offset, get(at)))))
-    return set(bits, offset === 0 ? found : or64(get(bits), shiftLeft64(found, constant64(offset))))
-  })
-
-const when = (condition: Code, code: Code): Code => [...condition, 0x04, noResult, ...code, end]
-/** Runs the code, and again while the condition behind it holds. */
-const repeat = (code: Code, again: Code): Code => [0x03, noResult, ...code, ...again, 0x0d, 0, end]

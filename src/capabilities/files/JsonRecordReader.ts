@@ -1,4 +1,5 @@
 import type { SourceBatch } from "../../actors/index.ts"
+import { parseJsonLines } from "../../serialization/index.ts"
 import type { ByteWindow } from "./ByteWindow.ts"
 import { batchBytes } from "./Decoder.ts"
 import { MalformedFile } from "./errors.ts"
@@ -20,6 +21,8 @@ export class JsonRecordReader {
   #place: JsonPlace
   /** How far behind the window's start the scanner has got. */
   #scanned = 0
+  /** How far behind the window's start there is no line end. */
+  #searched = 0
   #failure: MalformedFile | undefined
 
   constructor(separator: "comma" | "line-feed", place: JsonPlace, options: JsonOptions) {
@@ -38,6 +41,8 @@ export class JsonRecordReader {
   /** The next batch; `more` where no record is whole; `null` at the end of the records. */
   take(window: ByteWindow): SourceBatch | "more" | null {
     if (this.#failure !== undefined) throw this.#failure
+    const together = this.#separator === "line-feed" ? this.#takeLines(window) : undefined
+    if (together !== undefined) return together
     const start = window.start
     const batch = this.#collect(window)
     const { items, failure } = batch.starts.length === 0 ? noItems : parseBatch(window, batch, this.#place, this.#options)
@@ -46,9 +51,36 @@ export class JsonRecordReader {
     this.#place = { ...batch.place, items: this.#place.items + items.length }
     this.#scanned = this.#scanner.at - batch.cut
     window.start = batch.cut
-    if (items.length > 0) return { items, bytes: batch.cut - start }
+    if (items.length > 0) return { items, bytes: batch.cut - start, handsOver: true }
     if (this.#failure !== undefined) throw this.#failure
     return this.closed || (window.ended && window.start === window.end) ? null : "more"
+  }
+
+  /** Lines that can be parsed together; `undefined` where they have to be looked at one by one, or for what stands in them. */
+  #takeLines(window: ByteWindow): SourceBatch | "more" | undefined {
+    const { bytes, end, start } = window
+    // The scanner stands inside of a line.
+    if (this.#scanned > 0) return undefined
+    const near = Math.min(end, start + batchBytes)
+    const searched = Math.min(start + this.#searched, near)
+    const cut = near === searched ? 0 : bytes.lastIndexOf(lineFeed, near - 1) + 1
+    if (cut <= searched) {
+      const isShort = near === end && end - start <= this.#options.maxRecordBytes
+      this.#searched = isShort ? end - start : 0
+      return isShort && !window.ended ? "more" : undefined
+    }
+    this.#searched = 0
+    if (cut - start > this.#options.maxRecordBytes) return undefined
+    const items = parseJsonLines(bytes.subarray(start, cut), this.#options.encoding)
+    if (items === undefined) return undefined
+    const lineStart = window.offsetAt(cut)
+    const lines = this.#place.lines + items.length
+    this.#place = { items: this.#place.items + items.length, lines, lineStart }
+    this.#scanner.lines = lines
+    this.#scanner.lineStart = lineStart
+    this.#scanner.at = cut
+    window.start = cut
+    return { items, bytes: cut - start, handsOver: true }
   }
 
   /** Finds the whole records of the window, up to about a batch of them. */
@@ -105,5 +137,7 @@ export class JsonRecordReader {
     return malformedJson(window, start, problem, place, this.#options)
   }
 }
+
+const lineFeed = 10
 
 const noItems = { items: [], failure: undefined } as const

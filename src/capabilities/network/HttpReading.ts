@@ -94,7 +94,7 @@ export class HttpReading implements AsyncSource {
   }
 
   isRepeatable(): boolean {
-    return this.#whyNot === undefined
+    return this.#canGoOn
   }
 
   #take(live: Live): Effect.Effect<SourceBatch | null, unknown> {
@@ -290,12 +290,16 @@ export class HttpReading implements AsyncSource {
     })
   }
 
+  /** Asked for each batch: an error, which notes its stack, would cost more than reading some hundred lines. */
+  get #canGoOn(): boolean {
+    const { decoder, etag, offset } = this.#position
+    if (offset === 0) return true
+    return this.#options.isEvents ? Boolean((decoder as SsePosition | undefined)?.lastId) : etag !== null
+  }
+
   /** Why nobody can go on at the position, if so. */
   get #whyNot(): NetworkFailure | undefined {
-    const { decoder, etag, offset } = this.#position
-    if (offset === 0) return undefined
-    const canGoOn = this.#options.isEvents ? Boolean((decoder as SsePosition | undefined)?.lastId) : etag !== null
-    if (canGoOn) return undefined
+    if (this.#canGoOn) return undefined
     return new NetworkFailure({
       url: this.#options.url,
       operation: "go on reading",
