@@ -1,12 +1,8 @@
 import type { NodeSpec } from "./NodeSpec.ts"
-
-/**
- * The failures of this folder. They are plain `Error`s with a `_tag`, which is all that `Effect.catchTag` asks for, and
- * keep Effect's schemas off the start-up path.
- */
+import { TaggedError } from "../serialization/index.ts"
 
 /** A frame was not taken: the mailbox has no room, and its strategy is to say so. */
-export class MailboxFull extends Error {
+export class MailboxFull extends TaggedError {
   readonly _tag = "MailboxFull"
   readonly address: string
   readonly edge: number
@@ -25,13 +21,10 @@ export class MailboxFull extends Error {
     this.address = fields.address
     this.edge = fields.edge
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** A frame was not taken: its receiver takes no more. */
-export class MailboxClosed extends Error {
+export class MailboxClosed extends TaggedError {
   readonly _tag = "MailboxClosed"
   readonly address: string
   readonly reason: string
@@ -44,13 +37,10 @@ export class MailboxClosed extends Error {
     this.address = fields.address
     this.reason = fields.reason
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** A mailbox can't be made: its bounds or its marks contradict each other. */
-export class InvalidMailboxBounds extends Error {
+export class InvalidMailboxBounds extends TaggedError {
   readonly _tag = "InvalidMailboxBounds"
   readonly address: string
 
@@ -61,13 +51,10 @@ export class InvalidMailboxBounds extends Error {
     )
     this.address = fields.address
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** Frames could not be moved between memory and disk. None is lost: they are where they were. */
-export class SpillFailure extends Error {
+export class SpillFailure extends TaggedError {
   readonly _tag = "SpillFailure"
   readonly operation: "open" | "write" | "read" | "remove" | "sweep"
   readonly path: string | undefined
@@ -86,13 +73,10 @@ export class SpillFailure extends Error {
     this.code = (fields.cause as { readonly code?: string } | undefined)?.code
     this.cause = fields.cause
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** What a sink's `write` fails with when one of the items is to blame; those before it are handed over. */
-export class ItemFailure extends Error {
+export class ItemFailure extends TaggedError {
   readonly _tag = "ItemFailure"
   /** Its place in the items that `write` was given. */
   readonly index: number
@@ -103,13 +87,10 @@ export class ItemFailure extends Error {
     this.index = fields.index
     this.cause = fields.cause
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** A function that was to decide about a failing item failed itself, or gave an answer that means nothing. */
-export class RecoveryFailed extends Error {
+export class RecoveryFailed extends TaggedError {
   readonly _tag = "RecoveryFailed"
   readonly capability: string
   /** What the item failed with. */
@@ -130,14 +111,10 @@ export class RecoveryFailed extends Error {
     const problem = `The function given as :error-handler answered ${clipped(shown(answer))}, which means nothing.`
     return new RecoveryFailed(capability, problem, "Answer :retry, :skip, :dead-letter, :fail or {:replace value}.", itemError)
   }
-
-  override get name() {
-    return this._tag
-  }
 }
 
 /** One life of an actor ended with an error. `cause` is the error that it began with, as it was thrown. */
-export class ActorFailure extends Error {
+export class ActorFailure extends TaggedError {
   readonly _tag = "ActorFailure"
   readonly address: string
   /** The id of the capability whose node failed. */
@@ -175,9 +152,6 @@ export class ActorFailure extends Error {
     this.attempts = fields.attempts ?? 1
     this.isFinal = fields.isFinal
     this.cause = fields.cause
-  }
-  override get name() {
-    return this._tag
   }
 }
 

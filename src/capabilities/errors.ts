@@ -1,17 +1,16 @@
-import { HostObject, nearestOrPart } from "../serialization/index.ts"
+import { HostObject, nearestOrPart, TaggedError } from "../serialization/index.ts"
 
 /**
  * A call of a capability that can't be made as it was written: an unknown option, a wrong value, a missing subject.
  * Nothing was started.
  */
-export class InvalidCall extends Error {
+export class InvalidCall extends TaggedError {
   readonly _tag = "InvalidCall"
   readonly capability: string
   readonly option: string | undefined
 
   constructor(capability: string, problem: string, option?: string) {
     super(`:${capability} ${problem}`)
-    this.name = "InvalidCall"
     this.capability = capability
     this.option = option
   }
@@ -29,7 +28,7 @@ export class InvalidCall extends Error {
 }
 
 /** A capability id that the marketplace does not know. */
-export class UnknownCapability extends Error {
+export class UnknownCapability extends TaggedError {
   readonly _tag = "UnknownCapability"
   readonly capability: string
 
@@ -39,13 +38,12 @@ export class UnknownCapability extends Error {
       `There is no capability :${capability}` +
         (near === undefined ? "; `rtfs-streams capabilities` lists what there is." : `; did you mean :${near}?`)
     )
-    this.name = "UnknownCapability"
     this.capability = capability
   }
 }
 
 /** A stream held more than its stated bound allows. Says what was kept and how to go on. */
-export class BoundExceeded extends Error {
+export class BoundExceeded extends TaggedError {
   readonly _tag = "BoundExceeded"
   readonly capability: string
   /** What had been collected until then, where the capability collects. */
@@ -53,24 +51,22 @@ export class BoundExceeded extends Error {
 
   constructor(capability: string, what: string, remedy: string, collected?: unknown) {
     super(`:${capability} ${what}. ${remedy}`)
-    this.name = "BoundExceeded"
     this.capability = capability
     this.collected = collected
   }
 }
 
 /** A function of the program gave something else than its protocol asks for. */
-export class InvalidResult extends Error {
+export class InvalidResult extends TaggedError {
   readonly _tag = "InvalidResult"
 
   constructor(capability: string, option: string, expected: string, got: unknown) {
     super(`:${capability} expects :${option} to give ${expected}, but it gave ${shown(got)}.`)
-    this.name = "InvalidResult"
   }
 }
 
 /** A circuit breaker was open, and items were not to wait: the function was not called. */
-export class CircuitOpen extends Error {
+export class CircuitOpen extends TaggedError {
   readonly _tag = "CircuitOpen"
   /** After so many ms another call is let through; `Infinity` while it is being tried. */
   readonly retryInMs: number
@@ -81,13 +77,12 @@ export class CircuitOpen extends Error {
       `The circuit breaker is open: ${about.failures} of the last ${about.calls} calls failed. It lets calls through again ${again}. `
         + "Let items wait with :when-open :wait, or give them an :on-failure."
     )
-    this.name = "CircuitOpen"
     this.retryInMs = about.retryInMs
   }
 }
 
 /** The call that was to show whether a circuit breaker may close did not come back in time. */
-export class TrialTimeout extends Error {
+export class TrialTimeout extends TaggedError {
   readonly _tag = "TrialTimeout"
 
   constructor(fn: string, timeoutMs: number) {
@@ -95,17 +90,15 @@ export class TrialTimeout extends Error {
       `The trial call of ${fn} did not come back within ${timeoutMs} ms (:trial-timeout), so the circuit breaker stays open and the item has failed. `
         + "Raise :trial-timeout if such calls may take longer."
     )
-    this.name = "TrialTimeout"
   }
 }
 
 /** A handle was used in a way that its state does not allow. */
-export class HandleMisuse extends Error {
+export class HandleMisuse extends TaggedError {
   readonly _tag = "HandleMisuse"
 
   constructor(message: string) {
     super(message)
-    this.name = "HandleMisuse"
   }
 }
 

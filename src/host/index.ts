@@ -1,4 +1,4 @@
-export { type ReplayBounds, ReplayWindow, StreamValue } from "../capabilities/index.ts"
+export { type ReplayBounds, ReplayWindow } from "../capabilities/index.ts"
 export type { CapabilityDescription } from "./CapabilityDescription.ts"
 export type {
   HttpPostOptions,
@@ -59,6 +59,7 @@ export {
   type RunOptions,
   type SpawnOptions
 } from "./HostOptions.ts"
+export { isStreamValue } from "./isStreamValue.ts"
 export type { McpServerOptions } from "./McpServerOptions.ts"
 export type {
   BidirectionalStream,

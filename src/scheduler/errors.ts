@@ -1,12 +1,7 @@
-import { keyword } from "../serialization/index.ts"
-
-/**
- * The failures of this folder. They are plain `Error`s with a `_tag`, as those of `src/serialization`: workers load
- * this file, and Effect's schemas would make each of them start a quarter of a second later.
- */
+import { keyword, TaggedError } from "../serialization/index.ts"
 
 /** A function can't be made again in another thread. */
-export class FunctionNotPortable extends Error {
+export class FunctionNotPortable extends TaggedError {
   readonly _tag = "FunctionNotPortable"
   readonly function: string
 
@@ -14,13 +9,10 @@ export class FunctionNotPortable extends Error {
     super(`${fields.function} can't leave this thread: ${fields.problem}. ${fields.fix}`)
     this.function = fields.function
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** A worker could not make a function from what it was sent: the module is missing, the text does not compile there. */
-export class FunctionNotLoadable extends Error {
+export class FunctionNotLoadable extends TaggedError {
   readonly _tag = "FunctionNotLoadable"
   readonly function: string
   readonly kind: "rtfs" | "module"
@@ -39,13 +31,10 @@ export class FunctionNotLoadable extends Error {
     this.kind = fields.kind
     this.problem = fields.problem
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** An item's function did not return in its time. The worker it hung in was ended and replaced. */
-export class ItemTimeout extends Error {
+export class ItemTimeout extends TaggedError {
   readonly _tag = "ItemTimeout"
   /** What RTFS code sees as the `:type` of the error. */
   readonly type = keyword("timeout")
@@ -58,9 +47,6 @@ export class ItemTimeout extends Error {
     )
     this.data = { "timeout-ms": fields.timeoutMs }
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /**
@@ -69,7 +55,7 @@ export class ItemTimeout extends Error {
  * As the error of an item: this item has ended `attempts` workers. As the rejection of a frame: workers end before they
  * reach an item, so none of them is to blame.
  */
-export class WorkerDied extends Error {
+export class WorkerDied extends TaggedError {
   readonly _tag = "WorkerDied"
   readonly type = keyword("worker-died")
   readonly attempts: number
@@ -83,21 +69,15 @@ export class WorkerDied extends Error {
     this.attempts = fields.attempts
     this.data = { attempts: fields.attempts }
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** The pool is closed or closing: its host is shutting down. */
-export class PoolClosed extends Error {
+export class PoolClosed extends TaggedError {
   readonly _tag = "PoolClosed"
 
   constructor() {
     super(
       "The worker pool is closed: its host is stopping. Submit frames before that; the report of a stream counts what was not worked off as undrained."
     )
-  }
-  override get name() {
-    return this._tag
   }
 }

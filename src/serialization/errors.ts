@@ -1,10 +1,7 @@
-/**
- * The failures of this folder. They are plain `Error`s with a `_tag`, which is all that `Effect.catchTag` asks for:
- * `Schema.TaggedError` would load Effect's schemas (some 250 ms) on the start-up path of every command and worker.
- */
+import { TaggedError } from "./TaggedError.ts"
 
 /** A value can't be written as msgpack: a function, a host object, a lone surrogate, too deep. */
-export class UnencodableValue extends Error {
+export class UnencodableValue extends TaggedError {
   readonly _tag = "UnencodableValue"
   /** Where in the value, such as `item[3].user.callback`. */
   readonly path: string
@@ -19,16 +16,16 @@ export class UnencodableValue extends Error {
 
   /** The same failure, where the item has another place. */
   at(index: number): UnencodableValue {
-    return Object.assign(Object.create(UnencodableValue.prototype) as UnencodableValue, this, { index, message: this.message, stack: this.stack })
-  }
-
-  override get name() {
-    return this._tag
+    return Object.assign(Object.create(UnencodableValue.prototype) as UnencodableValue, this, {
+      index,
+      message: this.message,
+      stack: this.stack
+    })
   }
 }
 
 /** Bytes are not what `encodeValue` or a `FrameEncoder` writes: damaged, cut off, or written by something else. */
-export class MalformedBytes extends Error {
+export class MalformedBytes extends TaggedError {
   readonly _tag = "MalformedBytes"
   /** Where reading stopped. */
   readonly offset: number
@@ -40,13 +37,10 @@ export class MalformedBytes extends Error {
     )
     this.offset = fields.offset
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** A value nests too deep to be compared, used as a key or copied; most often because it holds itself. */
-export class ValueTooDeep extends Error {
+export class ValueTooDeep extends TaggedError {
   readonly _tag = "ValueTooDeep"
   readonly limit: number
 
@@ -54,13 +48,10 @@ export class ValueTooDeep extends Error {
     super(`A value nests deeper than ${fields.limit} levels, or holds itself. Work with a flatter value, or with the part that matters.`)
     this.limit = fields.limit
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** A value has too many parts to be used as a key; a part that is used in several places counts at each of them. */
-export class ValueTooLarge extends Error {
+export class ValueTooLarge extends TaggedError {
   readonly _tag = "ValueTooLarge"
   readonly limit: number
 
@@ -70,13 +61,10 @@ export class ValueTooLarge extends Error {
     )
     this.limit = fields.limit
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** The disk refused an operation on a segment file. What was to be written is still held by the log or the caller. */
-export class SegmentFailed extends Error {
+export class SegmentFailed extends TaggedError {
   readonly _tag = "SegmentFailed"
   readonly file: string
   /** The system's code, such as `ENOSPC`. */
@@ -94,13 +82,10 @@ export class SegmentFailed extends Error {
     this.file = fields.file
     this.code = code
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** A segment file is not as it was written, at a place where no crash can explain it. */
-export class DamagedSegment extends Error {
+export class DamagedSegment extends TaggedError {
   readonly _tag = "DamagedSegment"
   readonly file: string
   readonly offset: number
@@ -112,8 +97,5 @@ export class DamagedSegment extends Error {
     )
     this.file = fields.file
     this.offset = fields.offset
-  }
-  override get name() {
-    return this._tag
   }
 }

@@ -1,5 +1,7 @@
+import { TaggedError } from "../serialization/index.ts"
+
 /** A store can't be read or written, or what it holds is damaged. */
-export class StoreFailure extends Error {
+export class StoreFailure extends TaggedError {
   readonly _tag = "StoreFailure"
   readonly location: string
 
@@ -7,13 +9,10 @@ export class StoreFailure extends Error {
     super(`The store ${location} ${problem}. ${options.fix}`, { cause: options.cause })
     this.location = location
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** Another process, or another stream of this one, works under this id. */
-export class StreamInUse extends Error {
+export class StreamInUse extends TaggedError {
   readonly _tag = "StreamInUse"
   readonly stream: string
 
@@ -24,13 +23,10 @@ export class StreamInUse extends Error {
     )
     this.stream = stream
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** This owner was silent for so long that another took its stream over; it must stop. */
-export class StreamFenced extends Error {
+export class StreamFenced extends TaggedError {
   readonly _tag = "StreamFenced"
   readonly stream: string
 
@@ -41,13 +37,10 @@ export class StreamFenced extends Error {
     )
     this.stream = stream
   }
-  override get name() {
-    return this._tag
-  }
 }
 
 /** Another process works in the data directory, or with the store's file. */
-export class DataDirectoryInUse extends Error {
+export class DataDirectoryInUse extends TaggedError {
   readonly _tag = "DataDirectoryInUse"
   readonly directory: string
 
@@ -57,9 +50,6 @@ export class DataDirectoryInUse extends Error {
         + `wait for the other one to end, stop it, or give another ${kind === "store" ? "--store" : "--data-dir"}.`
     )
     this.directory = path
-  }
-  override get name() {
-    return this._tag
   }
 }
 

@@ -1,3 +1,5 @@
+import { TaggedError } from "../../serialization/index.ts"
+
 /**
  * - `row`: the values of a row are to blame
  * - `lost`: the server can't be reached, or went away; another try may find it
@@ -7,7 +9,7 @@
 export type DatabaseFailureKind = "row" | "lost" | "busy" | "refused"
 
 /** A database can't be used, or refuses what it was asked for. */
-export class DatabaseFailure extends Error {
+export class DatabaseFailure extends TaggedError {
   readonly _tag = "DatabaseFailure"
   readonly location: string
   readonly kind: DatabaseFailureKind
@@ -25,9 +27,6 @@ export class DatabaseFailure extends Error {
     this.location = fields.location
     this.kind = fields.kind
     this.code = fields.code
-  }
-  override get name() {
-    return this._tag
   }
 
   /** What a driver reported, by its code, with no password in it. */

@@ -1,9 +1,11 @@
+import { TaggedError } from "../../serialization/index.ts"
+
 /** Without the entries that are not known. */
 const present = (entries: Readonly<Record<string, unknown>>): unknown =>
   Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined))
 
 /** The operating system, or the state of the file, stands in the way: missing, a folder, no space, an I/O error. */
-export class FileFailure extends Error {
+export class FileFailure extends TaggedError {
   readonly _tag = "FileFailure"
   readonly path: string
   /** What was being done: `open`, `read`, `write`. */
@@ -25,9 +27,6 @@ export class FileFailure extends Error {
     this.operation = fields.operation
     this.code = fields.code
     this.data = present({ path: fields.path, operation: fields.operation, code: fields.code })
-  }
-  override get name() {
-    return this._tag
   }
 
   /** The failure that a system call reported. */
@@ -75,7 +74,7 @@ interface MalformedFileFields {
 }
 
 /** What a file holds is not what its format or encoding says. */
-export class MalformedFile extends Error {
+export class MalformedFile extends TaggedError {
   readonly _tag = "MalformedFile"
   readonly path: string
   readonly line: number | undefined
@@ -100,9 +99,6 @@ export class MalformedFile extends Error {
     const { byte, column, item, line, path } = fields
     this.data = present({ path, item, line, column, byte })
   }
-  override get name() {
-    return this._tag
-  }
 
   /** The same failure, where it is known in which item it happened. */
   inItem(item: number, line?: number): MalformedFile {
@@ -111,7 +107,7 @@ export class MalformedFile extends Error {
 }
 
 /** An item has no form in the format of a file. What stood before it is written; it itself leaves no trace there. */
-export class UnwritableValue extends Error {
+export class UnwritableValue extends TaggedError {
   readonly _tag = "UnwritableValue"
   readonly problem: string
   readonly fix: string
@@ -126,9 +122,6 @@ export class UnwritableValue extends Error {
     this.fix = fix
     this.item = where?.item
     this.data = present({ path: where?.path, item: where?.item })
-  }
-  override get name() {
-    return this._tag
   }
 
   at(path: string, item: number): UnwritableValue {

@@ -1,5 +1,7 @@
+import { TaggedError } from "../../serialization/index.ts"
+
 /** An item came sooner than the rate limit allows, and the limit was to be enforced. */
-export class RateExceeded extends Error {
+export class RateExceeded extends TaggedError {
   readonly _tag = "RateExceeded"
   /** After how many ms it would have been let through. */
   readonly retryAfterMs: number
@@ -15,7 +17,6 @@ export class RateExceeded extends Error {
       `:stream.rate-limit got an item ${Math.ceil(options.retryAfterMs)} ms sooner than ${limit} of :rate ${options.rate} :burst ${options.burst} allows. `
         + "Use :mode :shape to let items wait, :on-failure :skip to drop this one, or raise :burst."
     )
-    this.name = "RateExceeded"
     this.retryAfterMs = options.retryAfterMs
   }
 }

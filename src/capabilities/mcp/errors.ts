@@ -1,4 +1,4 @@
-import { keyword } from "../../serialization/index.ts"
+import { keyword, TaggedError } from "../../serialization/index.ts"
 
 interface McpFailureFields {
   /** The stream, or the server where there is no stream yet. */
@@ -12,7 +12,7 @@ interface McpFailureFields {
 }
 
 /** An MCP stream can't begin or go on. */
-export class McpFailure extends Error {
+export class McpFailure extends TaggedError {
   readonly _tag = "McpFailure"
   /** What RTFS programs see as the error's type. */
   readonly type = keyword("mcp-error")
@@ -25,8 +25,5 @@ export class McpFailure extends Error {
     this.reason = reason
     this.isTemporary = isTemporary
     this.data = { stream, reason: keyword(reason) }
-  }
-  override get name() {
-    return this._tag
   }
 }

@@ -1,4 +1,4 @@
-import { keyword } from "../../serialization/index.ts"
+import { keyword, TaggedError } from "../../serialization/index.ts"
 
 interface NetworkFailureFields {
   /** As the program wrote it, so that no secret is in it. */
@@ -20,7 +20,7 @@ interface NetworkFailureFields {
 }
 
 /** A peer can't be reached, breaks off, says that it can't, or says what makes no sense. */
-export class NetworkFailure extends Error {
+export class NetworkFailure extends TaggedError {
   readonly _tag = "NetworkFailure"
   /** What RTFS programs see as the error's type. */
   readonly type = keyword("network-error")
@@ -42,9 +42,6 @@ export class NetworkFailure extends Error {
     const { body } = fields
     const known = Object.entries({ url, operation, code, status, body }).filter(([, value]) => value !== undefined)
     this.data = Object.fromEntries(known)
-  }
-  override get name() {
-    return this._tag
   }
 
   /** The failure that the system or Node reported. */

@@ -1,5 +1,7 @@
+import { TaggedError } from "../../serialization/index.ts"
+
 /** A message is not what its type, or the option `:format`, says that it is. */
-export class MalformedMessage extends Error {
+export class MalformedMessage extends TaggedError {
   readonly _tag = "MalformedMessage"
 
   constructor(queue: string, id: string, cause: unknown) {
@@ -9,8 +11,5 @@ export class MalformedMessage extends Error {
         + `Give :dead-letter-queue, to put such messages aside, or :format :binary, to read anything.`,
       { cause }
     )
-  }
-  override get name() {
-    return this._tag
   }
 }

@@ -22,7 +22,7 @@ const evaluateInHost = async (
   { flags, output }: Invocation,
   show: (value: unknown) => string
 ): Promise<void> => {
-  const [{ ProgramTimeout, StreamValue }, { withHost }, { within }] = await Promise.all([
+  const [{ isStreamValue, ProgramTimeout }, { withHost }, { within }] = await Promise.all([
     import("../../host/index.ts"),
     import("../withHost.ts"),
     import("../within.ts")
@@ -32,7 +32,7 @@ const evaluateInHost = async (
       throw new ProgramTimeout(flags.timeout!)
     })
     await output.line(show(value))
-    if (value instanceof StreamValue) {
+    if (isStreamValue(value)) {
       await output.problem(
         "That is a stream which nothing consumes. (call :stream.await …) around it gives its items; `rtfs-streams run` prints them."
       )

@@ -1,5 +1,7 @@
+import { TaggedError } from "../../serialization/index.ts"
+
 /** A queue can't be used: its server is lost, full or refuses. */
-export class QueueFailure extends Error {
+export class QueueFailure extends TaggedError {
   readonly _tag = "QueueFailure"
   readonly location: string
   /** Whether trying again may help, without anybody doing anything here. */
@@ -9,9 +11,6 @@ export class QueueFailure extends Error {
     super(`The queue ${location} ${problem.replace(/\.$/, "")}. ${options.fix}`, { cause: options.cause })
     this.location = location
     this.isPassing = options.isPassing
-  }
-  override get name() {
-    return this._tag
   }
 }
 
