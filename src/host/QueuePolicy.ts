@@ -29,7 +29,10 @@ export const makeQueueAccess = ({ connections, policy, stateStore }: QueuePolicy
     if (url === undefined || !queueSchemes.some((scheme) => url.startsWith(`${scheme}://`))) {
       const problem = url === undefined ? "is missing" : "is no server that has queues"
       return Effect.fail(
-        new InvalidHostOption(`connections.${name}`, `${problem}: give it as redis://HOST…, nats://HOST…, amqp://HOST… or sqs://REGION`)
+        new InvalidHostOption(
+          `connections.${name}`,
+          `${problem}: give it as redis://HOST…, nats://HOST…, amqp://HOST…, kafka://HOST… or sqs://REGION`
+        )
       )
     }
     return openIn(scope, url)

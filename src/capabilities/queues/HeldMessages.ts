@@ -42,8 +42,8 @@ export class HeldMessages {
 
   /** @returns whether it is to be given to the stream: not if the stream has it, or had it */
   add(delivery: Delivery): "new" | "known" | "settled" {
-    const { attempts, id } = delivery
-    if (attempts > 1 && this.#settled.has(id)) return "settled"
+    const { attempts, id, mayHaveComeBefore = attempts > 1 } = delivery
+    if (mayHaveComeBefore && this.#settled.has(id)) return "settled"
     const known = this.#held.get(id)
     if (known !== undefined) {
       // Given again while it is worked on: from now on this is how it is acknowledged.

@@ -9,7 +9,7 @@ import type { QueueFailure } from "./QueueFailure.ts"
  * out, it is given to somebody again. So each is given at least once.
  */
 export interface QueueBackend {
-  readonly kind: "embedded" | "redis" | "nats" | "rabbitmq" | "sqs"
+  readonly kind: "embedded" | "redis" | "nats" | "rabbitmq" | "sqs" | "kafka"
   /** For messages; without credentials. */
   readonly location: string
   /** Opens a queue for one consumer. Closing the scope ends its connection; what it holds is given back before, by its owner. */
@@ -67,6 +67,8 @@ export interface Delivery {
   readonly id: string
   /** How often it was given, this time included, as far as the server counts. */
   readonly attempts: number
+  /** Whether it may have been given before although `attempts` is 1. Its id is then no other message's, in any queue of that name. */
+  readonly mayHaveComeBefore?: true
   /** Milliseconds since 1970, where it is known. */
   readonly time: number | undefined
   readonly body: Uint8Array

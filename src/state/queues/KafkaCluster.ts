@@ -1,0 +1,219 @@
+import type { API, Broker, ConnectionOptions, ConnectionPool } from "@platformatic/kafka"
+import type { KafkaUrl } from "./kafkaUrl.ts"
+import { lostQueue, missingPackage, QueueFailure } from "./QueueFailure.ts"
+
+export type Kafka = typeof import("@platformatic/kafka")
+
+const connectMs = 5000
+const requestMs = 10_000
+
+/**
+ * The versions of the calls, fixed, so that what is tested is what runs. Servers from 2.4 on speak them.
+ *
+ * The client's own consumer is not used: what it reads on from after a rebalance is not what was committed.
+ */
+const callsOf = (kafka: Kafka) => ({
+  metadata: kafka.metadataV2.api,
+  findCoordinator: kafka.findCoordinatorV2.api,
+  joinGroup: kafka.joinGroupV5.api,
+  syncGroup: kafka.syncGroupV3.api,
+  heartbeat: kafka.heartbeatV3.api,
+  leaveGroup: kafka.leaveGroupV1.api,
+  offsetCommit: kafka.offsetCommitV7.api,
+  offsetFetch: kafka.offsetFetchV5.api,
+  listOffsets: kafka.listOffsetsV3.api,
+  fetch: kafka.fetchV11.api
+})
+
+/** Codes of the protocol that are acted upon. */
+export const kafkaCodes = {
+  offsetOutOfRange: 1,
+  unknownTopic: 3,
+  leaderNotAvailable: 5,
+  notLeader: 6,
+  offsetMetadataTooLarge: 12,
+  illegalGeneration: 22,
+  unknownMember: 25,
+  rebalanceInProgress: 27,
+  memberIdRequired: 79
+} as const
+
+const refusals: ReadonlyMap<number, readonly [problem: string, fix: string]> = new Map([
+  [
+    10,
+    [
+      "refuses a message that is too large",
+      "Send smaller ones, or raise message.max.bytes of the server or max.message.bytes of the topic."
+    ]
+  ],
+  [17, ["refuses that name for a topic", "A topic's name has letters, digits, '.', '_' and '-', at most 249."]],
+  [18, ["refuses messages that are too large together", "Raise max.message.bytes of the topic."]],
+  [
+    23,
+    [
+      "has a consumer group whose members share the partitions in another way",
+      "Let them use the range assignor of the classic protocol, or give ?group= another name."
+    ]
+  ],
+  [24, ["refuses that name for a consumer group", "Give ?group= another name."]],
+  [
+    26,
+    [
+      "refuses that lease",
+      "Give a :visibility-timeout from group.min.session.timeout.ms (6 seconds, usually) to group.max.session.timeout.ms (30 minutes) of the server."
+    ]
+  ],
+  [29, ["refuses this user that topic", "Let the user read, write and describe the topic."]],
+  [30, ["refuses this user that consumer group", "Let the user read the group, or give ?group= another name."]],
+  [31, ["refuses this user", "Let the user write idempotently, or write to the topic."]],
+  [33, ["does not know that way to prove a password", "Give ?sasl=plain, scram-sha-256 or scram-sha-512."]],
+  [35, ["is too old, or too new", "Apache Kafka from 2.4 on can be used."]],
+  [58, ["refuses this user", "Check user, password and ?sasl=."]]
+])
+
+/** The servers of a cluster, of which any knows the others. **Bounds** a connection to each, for each pool. */
+export class KafkaCluster {
+  readonly kafka: Kafka
+  readonly location: string
+  readonly calls: ReturnType<typeof callsOf>
+  readonly #url: KafkaUrl
+  readonly #general: ConnectionPool
+  readonly #brokers = new Map<number, Broker>()
+
+  private constructor(kafka: Kafka, url: KafkaUrl) {
+    this.kafka = kafka
+    this.location = url.location
+    this.calls = callsOf(kafka)
+    this.#url = url
+    this.#general = this.pool(requestMs)
+  }
+
+  /** **Fails** with a `QueueFailure`, also where the servers are too old. */
+  static async connect(url: KafkaUrl): Promise<KafkaCluster> {
+    const cluster = new KafkaCluster(await load(url.location), url)
+    try {
+      await cluster.#checkVersions()
+      return cluster
+    } catch (error) {
+      await cluster.close()
+      throw cluster.failure(error)
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#general.close().catch(() => {})
+  }
+
+  /** What the client's own parts need to connect. */
+  get options(): ConnectionOptions & { readonly clientId: string; readonly bootstrapBrokers: Array<string> } {
+    const { brokers, credentials, isSecure, mechanism } = this.#url
+    return {
+      clientId: "rtfs-streams",
+      bootstrapBrokers: brokers.map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`),
+      connectTimeout: connectMs,
+      ...(isSecure ? { tls: {} } : {}),
+      ...(credentials === undefined ? {} : { sasl: { mechanism, ...credentials } })
+    }
+  }
+
+  /** Connections of their own, for calls that wait: a server answers the calls of a connection one after the other. */
+  pool(requestTimeout: number): ConnectionPool {
+    const pool = new this.kafka.ConnectionPool("rtfs-streams", { ...this.options, requestTimeout })
+    // An error of a connection that nobody uses any more would end the process.
+    pool.on("connecting", ({ connection }) => connection.on("error", () => {}))
+    return pool
+  }
+
+  /** Asks for the leader of each partition; -1 where there is none now. @returns none where the topic is not there */
+  async leaders(topic: string): Promise<ReadonlyMap<number, number>> {
+    const { metadata } = this.calls
+    const { brokers, topics } = await this.#anyhow(this.ask(metadata, [topic]))
+    for (const { host, nodeId, port } of brokers) this.#brokers.set(nodeId, { host, port })
+    const found = topics.find(({ name }) => name === topic)
+    const code = found?.errorCode ?? kafkaCodes.unknownTopic
+    if (code !== 0 && code !== kafkaCodes.unknownTopic && code !== kafkaCodes.leaderNotAvailable) throw new this.kafka.ProtocolError(code)
+    return new Map((found?.partitions ?? []).map(({ leaderId, partitionIndex }) => [partitionIndex, leaderId]))
+  }
+
+  /** As it was last told. */
+  broker(id: number): Broker {
+    const broker = this.#brokers.get(id)
+    if (broker === undefined) throw new Error(`there is no leader now`)
+    return broker
+  }
+
+  async coordinator(group: string): Promise<Broker> {
+    const { coordinators } = await this.ask(this.calls.findCoordinator, 0, [group])
+    return coordinators[0]!
+  }
+
+  /** Asks any of the servers. */
+  async ask<Arguments extends Array<unknown>, Answer>(api: API<Arguments, Answer>, ...parameters: Arguments): Promise<Answer> {
+    const connection = await this.#general.getFirstAvailable([...this.#url.brokers, ...this.#brokers.values()])
+    return api.async(connection, ...parameters)
+  }
+
+  /** Asks one of them. */
+  async askBroker<Arguments extends Array<unknown>, Answer>(
+    broker: Broker,
+    api: API<Arguments, Answer>,
+    ...parameters: Arguments
+  ): Promise<Answer> {
+    return api.async(await this.#general.get(broker), ...parameters)
+  }
+
+  failure(error: unknown): QueueFailure {
+    if (error instanceof QueueFailure) return error
+    const message = this.#url.redacted(deepest(error).message)
+    for (const [code, [problem, fix]] of refusals) {
+      if (this.hasCode(error, code)) return new QueueFailure(this.location, `${problem} (${message})`, { fix, isPassing: false })
+    }
+    if (/requires TLS/.test(message)) {
+      return new QueueFailure(this.location, "wants TLS", { fix: "Give its URL as kafkas://.", isPassing: false })
+    }
+    return lostQueue(this.location, message)
+  }
+
+  hasCode(error: unknown, ...codes: ReadonlyArray<number>): boolean {
+    return codes.some((code) => this.kafka.findErrorBy(error as Error, "apiCode", code) !== null)
+  }
+
+  /** Answers that have errors for some of what they are about. */
+  async #anyhow<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    try {
+      return await answer
+    } catch (error) {
+      return answerOf<Answer>(error)
+    }
+  }
+
+  async #checkVersions(): Promise<void> {
+    const { apiKeys } = await this.ask(this.kafka.apiVersionsV2.api, "", "")
+    for (const { key, version } of Object.values(this.calls)) {
+      const spoken = apiKeys.find(({ apiKey }) => apiKey === key)
+      if (spoken === undefined || version < spoken.minVersion || version > spoken.maxVersion) throw new this.kafka.ProtocolError(35)
+    }
+  }
+}
+
+/** The answer that the client throws as an error, since it has the code of one somewhere. **Fails** with any other error. */
+export const answerOf = <Answer>(error: unknown): Answer => {
+  const { response } = error as { readonly response?: Answer }
+  if (response === undefined) throw error
+  return response
+}
+
+/** The error that says why: what the client throws may hold others, of several servers or tries. */
+const deepest = (error: unknown): Error => {
+  const { cause, errors } = error as { readonly cause?: unknown; readonly errors?: ReadonlyArray<unknown> }
+  const inner = errors?.at(-1) ?? cause
+  return inner instanceof Error ? deepest(inner) : error instanceof Error ? error : new Error(String(error))
+}
+
+const load = async (location: string): Promise<Kafka> => {
+  try {
+    return await import("@platformatic/kafka")
+  } catch (cause) {
+    throw missingPackage(location, "@platformatic/kafka", cause)
+  }
+}
