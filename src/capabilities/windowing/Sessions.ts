@@ -1,4 +1,5 @@
 import { keyOf } from "../../serialization/index.ts"
+import { ClockedState } from "./ClockedState.ts"
 import { DueQueue } from "./DueQueue.ts"
 import { Session } from "./Session.ts"
 import { StreamClock, type TimeSettings } from "./StreamClock.ts"
@@ -41,9 +42,8 @@ export interface GivenSession {
  *
  * Where a bound is reached, the session that would be closed next is closed at once, and emitted.
  */
-export class Sessions {
+export class Sessions extends ClockedState<GivenSession> {
   readonly #settings: SessionSettings
-  #clock: StreamClock
   /** Of each key its sessions, by start. */
   readonly #byKey = new Map<unknown, Array<Session>>()
   readonly #queue = new DueQueue<Session>()
@@ -53,12 +53,11 @@ export class Sessions {
   #lastNumber = 0
   #lastId = 0
   #forgotten: Array<number> = []
-  due = Infinity
   readonly counts = { sessions: 0, updates: 0, merged: 0, late: 0, "closed-early": 0 }
 
   constructor(settings: SessionSettings) {
+    super(settings)
     this.#settings = settings
-    this.#clock = new StreamClock(settings)
   }
 
   get size(): number {
@@ -71,10 +70,6 @@ export class Sessions {
 
   get keys(): number {
     return this.#byKey.size
-  }
-
-  get watermark(): number {
-    return this.#clock.watermark
   }
 
   /** Whether an item can neither join a session nor open one that would not be over for good. */
@@ -93,22 +88,10 @@ export class Sessions {
     now: number
   ): ReadonlyArray<GivenSession> | undefined {
     const given: Array<GivenSession> = []
-    this.#clock.comeTo(now)
-    this.#closeDue(given)
-    const time = this.#clock.timeOf(timestamp)
+    this.beginTurn(now, given)
+    const time = this.clock.timeOf(timestamp)
     this.#place(item, key, identity, time, weight, given)
-    this.#clock.accept(time, now)
-    this.#closeDue(given)
-    this.#setTimer()
-    return given.length === 0 ? undefined : given
-  }
-
-  tick(now: number): ReadonlyArray<GivenSession> {
-    const given: Array<GivenSession> = []
-    this.#clock.tick(this.due, now)
-    this.#closeDue(given)
-    this.#setTimer()
-    return given
+    return this.endTurn(time, now, given)
   }
 
   /** The stream has ended: emits what was not emitted, in the order in which it would have been. */
@@ -124,7 +107,7 @@ export class Sessions {
 
   snapshot(): unknown {
     return {
-      clock: this.#clock.snapshot(),
+      clock: this.clock.snapshot(),
       due: this.due,
       counts: { ...this.counts },
       lastNumber: this.#lastNumber,
@@ -158,7 +141,7 @@ export class Sessions {
       >
     }
     const made = new Sessions(settings)
-    made.#clock = StreamClock.restore(settings, clock)
+    made.clock = StreamClock.restore(settings, clock)
     made.due = due
     Object.assign(made.counts, counts)
     made.#lastNumber = lastNumber
@@ -240,9 +223,9 @@ export class Sessions {
     return isEarly
   }
 
-  #closeDue(given: Array<GivenSession>): void {
+  protected override giveDue(given: Array<GivenSession>): void {
     for (let first = this.#first(); first !== undefined; first = this.#first()) {
-      if (this.#actsAt(first) - 1 > this.#clock.watermark) return
+      if (this.#actsAt(first) - 1 > this.clock.watermark) return
       if (first.isGiven) {
         this.#remove(first)
         continue
@@ -288,7 +271,7 @@ export class Sessions {
   }
 
   #isOver(start: number, last: number): boolean {
-    return this.#closesAt(start, last) - 1 + this.#settings.latenessMs <= this.#clock.watermark
+    return this.#closesAt(start, last) - 1 + this.#settings.latenessMs <= this.clock.watermark
   }
 
   #insert(session: Session): void {
@@ -318,9 +301,9 @@ export class Sessions {
     else sessions.splice(sessions.indexOf(session), 1)
   }
 
-  #setTimer(): void {
+  protected override nextTime(): number | undefined {
     const first = this.#first()
-    this.due = first === undefined ? Infinity : this.#clock.dueFor(this.#actsAt(first))
+    return first && this.#actsAt(first)
   }
 }
 

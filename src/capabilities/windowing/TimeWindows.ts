@@ -1,5 +1,6 @@
 import { approximateBytes } from "../aggregation/approximateBytes.ts"
 import { BoundExceeded } from "../errors.ts"
+import { ClockedState } from "./ClockedState.ts"
 import { StreamClock, type TimeSettings } from "./StreamClock.ts"
 
 /** What a window operator by time emits. */
@@ -40,22 +41,19 @@ interface OpenWindow {
  * Those whose time has come are emitted in that order and kept for `latenessMs` more. As all are equally long, they are a
  * beginning of the list, and so are the ones that are over for good.
  */
-export class TimeWindows {
+export class TimeWindows extends ClockedState<TimeWindow> {
   readonly #settings: TimeWindowSettings
-  #clock: StreamClock
   readonly #open = new Map<number, OpenWindow>()
   /** The starts of the open windows, rising; those before `#emitted` have been emitted. */
   readonly #starts: Array<number> = []
   #emitted = 0
   #items = 0
   #bytes = 0
-  /** When the clock may have to bring the time on. */
-  due = Infinity
   readonly counts = { windows: 0, updates: 0, late: 0, "between-windows": 0 }
 
   constructor(settings: TimeWindowSettings) {
+    super(settings)
     this.#settings = settings
-    this.#clock = new StreamClock(settings)
   }
 
   get size(): number {
@@ -64,10 +62,6 @@ export class TimeWindows {
 
   get items(): number {
     return this.#items
-  }
-
-  get watermark(): number {
-    return this.#clock.watermark
   }
 
   /** Whether every window of an item of this time is over for good. */
@@ -94,23 +88,10 @@ export class TimeWindows {
   /** Puts an item that was weighed into its windows. @returns the windows to emit because of it, if any. Can't fail. */
   add(item: unknown, timestamp: number | undefined, weight: number, now: number): ReadonlyArray<TimeWindow> | undefined {
     const given: Array<TimeWindow> = []
-    this.#clock.comeTo(now)
-    this.#emitReached(given)
-    const time = this.#clock.timeOf(timestamp)
+    this.beginTurn(now, given)
+    const time = this.clock.timeOf(timestamp)
     this.#place(item, time, weight, given)
-    this.#clock.accept(time, now)
-    this.#emitReached(given)
-    this.#setTimer()
-    return given.length === 0 ? undefined : given
-  }
-
-  /** The timer set for `due` has come. */
-  tick(now: number): ReadonlyArray<TimeWindow> {
-    const given: Array<TimeWindow> = []
-    this.#clock.tick(this.due, now)
-    this.#emitReached(given)
-    this.#setTimer()
-    return given
+    return this.endTurn(time, now, given)
   }
 
   /** The stream has ended: emits what was never emitted. */
@@ -125,7 +106,7 @@ export class TimeWindows {
 
   snapshot(): unknown {
     return {
-      clock: this.#clock.snapshot(),
+      clock: this.clock.snapshot(),
       due: this.due,
       counts: { ...this.counts },
       windows: this.#starts.map((start) => {
@@ -143,7 +124,7 @@ export class TimeWindows {
       readonly windows: ReadonlyArray<readonly [number, ReadonlyArray<unknown>, number, number, number]>
     }
     const made = new TimeWindows(settings)
-    made.#clock = StreamClock.restore(settings, clock)
+    made.clock = StreamClock.restore(settings, clock)
     made.due = due
     Object.assign(made.counts, counts)
     for (const [start, items, emitted, counted, bytes] of windows) {
@@ -195,7 +176,7 @@ export class TimeWindows {
   }
 
   /** Emits the windows whose time has come, and forgets those that are over for good. */
-  #emitReached(given: Array<TimeWindow>): void {
+  protected override giveDue(given: Array<TimeWindow>): void {
     const starts = this.#starts
     while (this.#emitted < starts.length && this.#isReached(starts[this.#emitted]!)) given.push(this.#emit(starts[this.#emitted++]!, false))
     let over = 0
@@ -220,9 +201,9 @@ export class TimeWindows {
     return { start, end: start + this.#settings.durationMs, items, partial, revision }
   }
 
-  #setTimer(): void {
+  protected override nextTime(): number | undefined {
     const first = this.#starts[this.#emitted]
-    this.due = first === undefined ? Infinity : this.#clock.dueFor(first + this.#settings.durationMs)
+    return first === undefined ? undefined : first + this.#settings.durationMs
   }
 
   /** The start of the last window that begins at this time or before. */
@@ -232,10 +213,10 @@ export class TimeWindows {
   }
 
   #isReached(start: number): boolean {
-    return start + this.#settings.durationMs - 1 <= this.#clock.watermark
+    return start + this.#settings.durationMs - 1 <= this.clock.watermark
   }
 
   #isOver(start: number): boolean {
-    return start + this.#settings.durationMs - 1 + this.#settings.latenessMs <= this.#clock.watermark
+    return start + this.#settings.durationMs - 1 + this.#settings.latenessMs <= this.clock.watermark
   }
 }
