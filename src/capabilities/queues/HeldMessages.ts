@@ -2,6 +2,8 @@ import type { Delivery } from "../../state/index.ts"
 
 interface Held {
   delivery: Delivery
+  /** What it is for the program, until it is given to the stream. */
+  message: unknown
   /** Which of the messages that were given to the stream it is, from 1 on; 0 while it waits to be given. */
   place: number
 }
@@ -17,7 +19,7 @@ export class HeldMessages {
   /** How many were given to the stream. */
   given: number
   readonly #held = new Map<string, Held>()
-  readonly #waiting: Array<string> = []
+  readonly #waiting: Array<Held> = []
   /** Worked off, and maybe not acknowledged: when one of them comes again it is only acknowledged. */
   readonly #settled: Set<string>
   readonly #most: number
@@ -40,8 +42,8 @@ export class HeldMessages {
     return Array.from(this.#held.values(), ({ delivery }) => delivery)
   }
 
-  /** @returns whether it is to be given to the stream: not if the stream has it, or had it */
-  add(delivery: Delivery): "new" | "known" | "settled" {
+  /** @returns whether it is given to the stream in its turn: not if the stream has it, or had it */
+  add(delivery: Delivery, message: unknown): "new" | "known" | "settled" {
     const { attempts, id, mayHaveComeBefore = attempts > 1 } = delivery
     if (mayHaveComeBefore && this.#settled.has(id)) return "settled"
     const known = this.#held.get(id)
@@ -50,18 +52,23 @@ export class HeldMessages {
       known.delivery = delivery
       return "known"
     }
-    this.#held.set(id, { delivery, place: 0 })
-    this.#waiting.push(id)
+    const held = { delivery, message, place: 0 }
+    this.#held.set(id, held)
+    this.#waiting.push(held)
     return "new"
   }
 
-  /** The next ones for the stream, in the order in which they came. */
-  take(max: number): ReadonlyArray<Delivery> {
-    return this.#waiting.splice(0, max).map((id) => {
-      const held = this.#held.get(id)!
+  /** The next ones for the stream, in the order in which they came, and the bytes of their bodies. */
+  take(max: number): { readonly messages: ReadonlyArray<unknown>; readonly bytes: number } {
+    let bytes = 0
+    const messages = this.#waiting.splice(0, max).map((held) => {
+      const { delivery, message } = held
       held.place = ++this.given
-      return held.delivery
+      held.message = undefined
+      bytes += delivery.body.byteLength
+      return message
     })
+    return { messages, bytes }
   }
 
   /** Those that are covered when so many were given. */

@@ -53,8 +53,6 @@ export class QueueConsumer implements AsyncSource {
   readonly #context: OpenContext
   readonly #clock: Clock.Clock
   readonly #held: HeldMessages
-  /** What the messages that wait are for the program. */
-  readonly #decoded = new Map<string, unknown>()
   #covered = 0
   #failure: unknown
   #cameAt: number
@@ -132,14 +130,8 @@ export class QueueConsumer implements AsyncSource {
     })
 
   #take(): SourceBatch {
-    const deliveries = this.#held.take(this.#options.batchSize)
-    const messages = deliveries.map(({ id }) => {
-      const message = this.#decoded.get(id)
-      this.#decoded.delete(id)
-      return message
-    })
+    const { bytes, messages } = this.#held.take(this.#options.batchSize)
     this.#wakePump()
-    const bytes = deliveries.reduce((sum, { body }) => sum + body.byteLength, 0)
     return { items: this.#options.isBatched ? [messages] : messages, bytes }
   }
 
@@ -196,9 +188,7 @@ export class QueueConsumer implements AsyncSource {
         else dead.push({ delivery, why: malformed.message })
         continue
       }
-      const known = this.#held.add(delivery)
-      if (known === "settled") done.push(delivery)
-      if (known === "new") this.#decoded.set(delivery.id, message)
+      if (this.#held.add(delivery, message) === "settled") done.push(delivery)
     }
     this.#isEmpty = deliveries.length === 0
     if (!this.#isEmpty) this.#cameAt = this.#clock.currentTimeMillisUnsafe()
@@ -237,19 +227,25 @@ export class QueueConsumer implements AsyncSource {
       parts,
       (part) =>
         Effect.flatMap(trying(this.#subscription.acknowledge(part), this.#context.waitsFor), (gone) => {
-          const isGone = new Set(gone.map(({ id }) => id))
-          for (const delivery of part) this.#held.forget(delivery, isGone.has(delivery.id))
+          // Mostly all of them are.
+          const isGone = gone.length === part.length ? undefined : new Set(gone.map(({ id }) => id))
+          for (const delivery of part) this.#held.forget(delivery, isGone?.has(delivery.id) ?? true)
           this.#wakePump()
-          return this.#tell([...isGone])
+          return this.#tell(gone)
         }),
       { discard: true }
     )
   }
 
-  #tell(ids: ReadonlyArray<string>): Effect.Effect<void, unknown> {
+  #tell(gone: ReadonlyArray<Delivery>): Effect.Effect<void, unknown> {
     const { onAck } = this.#options
-    if (onAck === undefined || ids.length === 0) return Effect.void
-    return Effect.asVoid(Effect.tryPromise({ try: async () => callWithMeter(onAck, ids), catch: (error) => error }))
+    if (onAck === undefined || gone.length === 0) return Effect.void
+    const call = async () =>
+      callWithMeter(
+        onAck,
+        gone.map(({ id }) => id)
+      )
+    return Effect.asVoid(Effect.tryPromise({ try: call, catch: (error) => error }))
   }
 
   get #extending(): Effect.Effect<never> {

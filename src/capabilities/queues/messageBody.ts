@@ -30,14 +30,14 @@ export const encodeBody = (value: unknown, format: BodyFormat): Body => {
   }
 }
 
-/** A message as a program sees it. **Fails** by throwing where the body is not what its type, or the format, says. */
+/** A message as a program sees it: it is encoded before anything may change it. **Fails** by throwing where the body is not what its type, or the format, says. */
 export const messageOf = (delivery: Delivery, format: BodyFormat): Readonly<Record<string, unknown>> => {
   const { attempts, headers, id, time } = delivery
   if (delivery.contentType === deadLetterType) {
     const { format: _, item, ...rest } = decodeValue(delivery.body) as { readonly format: unknown; readonly item: Record<string, unknown> }
     return { id, body: item["value"] ?? item["printed"] ?? null, attempts, "sent-at": time ?? null, headers: {}, "dead-letter": rest }
   }
-  return { id, body: decodeBody(delivery, format), attempts, "sent-at": time ?? null, headers: { ...headers } }
+  return { id, body: decodeBody(delivery, format), attempts, "sent-at": time ?? null, headers }
 }
 
 const decodeBody = ({ body, contentType = "" }: Delivery, format: BodyFormat): unknown => {

@@ -62,8 +62,8 @@ export class RedisQueue implements QueueBackend {
           Effect.map(
             this.#attempt(() => this.#connection.script(acknowledgeScript, [key], [group, ...deliveries.map(({ id }) => id)])),
             (reply) => {
-              const gone = new Set((reply as ReadonlyArray<RedisReply>).map(String))
-              return deliveries.filter(({ id }) => gone.has(id))
+              const others = new Set((reply as ReadonlyArray<RedisReply>).map(String))
+              return others.size === 0 ? deliveries : deliveries.filter(({ id }) => !others.has(id))
             }
           ),
         giveBack: (deliveries, { delayMs, isUnstarted }) =>
@@ -129,7 +129,7 @@ const failureOf = ({ location }: ServerUrl, error: unknown): QueueFailure => {
       cause: error
     })
   }
-  if (/refuses this user|not installed/.test(message))
+  if (/refuses this user|not installed|certificate/.test(message))
     return new QueueFailure(location, `can't be used: ${message}`, { fix: "", isPassing: false, cause: error })
   return lostQueue(location, message)
 }
@@ -196,33 +196,77 @@ class Reader {
 }
 
 const deliveryOf = (id: string, fields: ReadonlyArray<Buffer>, attempts: number): Delivery => {
+  const found = isOurs(fields) ? ownFields(fields) : otherFields(fields)
+  if (found === undefined) {
+    // What another program added: its fields as a map.
+    const map: Record<string, string> = {}
+    for (let at = 0; at + 1 < fields.length; at += 2) map[String(fields[at])] = String(fields[at + 1])
+    const body = Buffer.from(JSON.stringify(map))
+    return { id, attempts, time: timeOfId(id), body, contentType: "application/json", headers: {}, receipt: undefined }
+  }
+  const { body, headers, key, time, type } = found
+  const sent = time === undefined ? Number.NaN : Number(time.latin1Slice())
+  return {
+    id,
+    attempts,
+    time: Number.isFinite(sent) ? sent : timeOfId(id),
+    body,
+    contentType: type === undefined ? undefined : nameOf(type),
+    headers: headersOf(headers, key?.utf8Slice()),
+    receipt: undefined
+  }
+}
+
+interface Fields {
+  readonly key: Buffer | undefined
+  readonly body: Buffer
+  readonly type: Buffer | undefined
+  readonly headers: Buffer | undefined
+  readonly time: Buffer | undefined
+}
+
+/** Whether the fields are ours, in the order in which we write them: then their names need not be read for each message. */
+const isOurs = (fields: ReadonlyArray<Buffer>): boolean =>
+  fields.length === 2 * ourFields.length && ourFields.every((name, at) => name.equals(fields[2 * at]!))
+
+const ourFields = ["key", "body", "type", "headers", "time"].map((name) => Buffer.from(name))
+
+const ownFields = (fields: ReadonlyArray<Buffer>): Fields => ({
+  key: fields[1]!,
+  body: fields[3]!,
+  type: fields[5]!,
+  headers: fields[7]!,
+  time: fields[9]!
+})
+
+const otherFields = (fields: ReadonlyArray<Buffer>): Fields | undefined => {
   const known = new Map<string, Buffer>()
   for (let at = 0; at + 1 < fields.length; at += 2) known.set(String(fields[at]), fields[at + 1]!)
   const body = known.get("body")
-  const rest = { id, attempts, receipt: undefined }
-  if (body === undefined) {
-    // What another program added: its fields as a map.
-    const map = Object.fromEntries([...known].map(([name, value]) => [name, value.toString()]))
-    return { ...rest, time: timeOfId(id), body: Buffer.from(JSON.stringify(map)), contentType: "application/json", headers: {} }
-  }
-  const time = Number(known.get("time") ?? Number.NaN)
-  const key = known.get("key")?.toString()
-  return {
-    ...rest,
-    time: Number.isFinite(time) ? time : timeOfId(id),
-    body,
-    contentType: known.get("type")?.toString(),
-    headers: { ...headersOf(known.get("headers")), ...(key === undefined ? {} : { "message-key": key }) }
-  }
+  if (body === undefined) return undefined
+  return { key: known.get("key"), body, type: known.get("type"), headers: known.get("headers"), time: known.get("time") }
+}
+
+/** The few types there are, as text. */
+let lastName = { bytes: Buffer.alloc(0), text: "" }
+
+const nameOf = (bytes: Buffer): string => {
+  if (!lastName.bytes.equals(bytes)) lastName = { bytes: Buffer.from(bytes), text: bytes.toString() }
+  return lastName.text
 }
 
 /** An id begins with the server's time. */
 const timeOfId = (id: string): number => Number(id.split("-")[0])
 
-const headersOf = (text: Buffer | undefined): Record<string, string> => {
-  try {
-    return Object.fromEntries(Object.entries(JSON.parse(String(text ?? "{}")) as object).map(([name, value]) => [name, String(value)]))
-  } catch {
-    return {}
+const headersOf = (written: Buffer | undefined, key: string | undefined): Record<string, string> => {
+  const headers: Record<string, string> = {}
+  if (written !== undefined && written.byteLength > "{}".length) {
+    try {
+      for (const [name, value] of Object.entries(JSON.parse(written.toString()) as object)) headers[name] = String(value)
+    } catch {
+      // Another program's, and no JSON.
+    }
   }
+  if (key !== undefined) headers["message-key"] = key
+  return headers
 }

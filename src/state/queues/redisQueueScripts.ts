@@ -21,16 +21,17 @@ for _, entry in ipairs(found[2]) do
 end
 return { found[1], claimed }`
 
-/** ARGV: group, then ids. Whoever has one of them meanwhile does work that is done. Answers with those that are gone by this. */
+/** ARGV: group, then ids. Whoever has one of them meanwhile does work that is done. Answers with those that are not gone by this. */
 export const acknowledgeScript = `
-local gone = {}
+local others = {}
 for i = 2, #ARGV do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
-    gone[#gone + 1] = ARGV[i]
+  else
+    others[#others + 1] = ARGV[i]
   end
 end
-return gone`
+return others`
 
 /** ARGV: group, consumer, whom to give them to, the idle time (ms) that they get, then for each its id and how often it counts as given. */
 export const moveScript = `
