@@ -1,7 +1,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { StreamFunction } from "../scheduler/index.ts"
-import type { LineBlock } from "../serialization/index.ts"
+import type { JsonLines, LineBlock } from "../serialization/index.ts"
 import type { Demand } from "./Demand.ts"
 import type { Mailbox } from "./Mailbox.ts"
 import type { Selection } from "./Selection.ts"
@@ -195,6 +195,8 @@ export interface ItemBatch {
    * they are, and needs the frame only to get them again.
    */
   readonly handsOver?: boolean
+  /** The items as JSON, one a line, which saves writing them once more. Worked off before the next read, as lines are. */
+  readonly json?: JsonLines
 }
 
 /** A sink that waits for something outside: an actor of its own that takes a frame when it is ready for one. */

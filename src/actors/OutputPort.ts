@@ -1,7 +1,16 @@
 import * as Effect from "effect/Effect"
-import { type Frame, FrameEncoder, type FrameKind, type Handover, type LineBlock, UnencodableValue } from "../serialization/index.ts"
+import {
+  type Frame,
+  FrameEncoder,
+  type FrameKind,
+  type Handover,
+  type JsonLines,
+  type LineBlock,
+  UnencodableValue
+} from "../serialization/index.ts"
 import type { MailboxClosed, MailboxFull } from "./errors.ts"
 import type { Mailbox } from "./Mailbox.ts"
+import type { ItemBatch } from "./NodeSpec.ts"
 
 /** Where the output of an actor goes: an input of another actor's mailbox. */
 export interface ActorOutput {
@@ -23,8 +32,9 @@ export interface Output {
   readonly isWaiting: boolean
   readonly untaken: ReadonlyArray<Frame>
   readonly itemsByOutput: () => ReadonlyArray<number>
-  /** @param handsOver whether a receiver may get the items themselves: see `ItemBatch` */
-  readonly encode: (items: ReadonlyArray<unknown>, from: number, to: number, time: number, handsOver?: boolean) => void
+  readonly encode: (items: ReadonlyArray<unknown>, from: number, to: number, time: number) => void
+  /** @param from the first item */
+  readonly encodeBatch: (batch: ItemBatch, from: number, time: number) => void
   /** @param from the first line; left out, all */
   readonly encodeLines: (lines: LineBlock, time: number, from?: number) => void
   readonly signal: (kind: Exclude<FrameKind, "data">, time: number, value?: unknown) => void
@@ -91,14 +101,36 @@ export class OutputPort implements Output {
    *
    * **Fails** (throws) with `UnencodableValue` with the item's `index`; the frames before it are made, none with it.
    */
-  encode(items: ReadonlyArray<unknown>, from: number, to: number, time: number, handsOver = false): void {
+  encode(items: ReadonlyArray<unknown>, from: number, to: number, time: number): void {
     if (this.outputs.length === 0) return
     while (from < to) {
       const count = Math.min(this.fullFrame, this.cut(), to - from)
       const frame = this.encodeSome(items, from, from + count, time)
-      if (handsOver) this.handovers.add(frame, items.slice(from, from + frame.count))
       from += frame.count
       this.add(frame)
+    }
+  }
+
+  /** Frames of what a source read, within the limits. **Fails** as `encode` does. */
+  encodeBatch({ handsOver, items, json }: ItemBatch, from: number, time: number): void {
+    const already = this.waiting.length
+    try {
+      if (json === undefined) this.encode(items, from, items.length, time)
+      else this.encodeJson(json, from, time)
+    } finally {
+      for (const frame of handsOver === true ? this.waiting.slice(already) : []) {
+        this.handovers.add(frame, items.slice(from, from + frame.count))
+        from += frame.count
+      }
+    }
+  }
+
+  private encodeJson(json: JsonLines, first: number, time: number): void {
+    if (this.outputs.length === 0) return
+    for (let from = first; from < json.lineEnds.length;) {
+      const to = this.lastOf(json.lineEnds, from)
+      this.add(this.encoder.encodeJsonLines(json, from, to, time))
+      from = to
     }
   }
 
@@ -106,16 +138,22 @@ export class OutputPort implements Output {
   encodeLines(lines: LineBlock, time: number, first = 0): void {
     if (this.outputs.length === 0) return
     const { lineEnds } = lines
-    for (let from = first, start = first === 0 ? 0 : lineEnds[first - 1]! + 1; from < lineEnds.length;) {
-      let to = Math.min(from + Math.min(this.limits.items, this.cut()), lineEnds.length)
-      if (lineEnds[to - 1]! - start > this.limits.bytes) {
-        to = from + 1
-        while (lineEnds[to]! - start <= this.limits.bytes) to++
-      }
+    for (let from = first; from < lineEnds.length;) {
+      const to = this.lastOf(lineEnds, from)
       this.add(this.encoder.encodeLines(lines, from, to, time))
-      start = lineEnds[to - 1]! + 1
       from = to
     }
+  }
+
+  /** Up to where the lines from `from` on go into the next frame. */
+  private lastOf(lineEnds: Uint32Array, from: number): number {
+    const start = from === 0 ? 0 : lineEnds[from - 1]! + 1
+    let to = Math.min(from + Math.min(this.limits.items, this.cut()), lineEnds.length)
+    if (lineEnds[to - 1]! - start > this.limits.bytes) {
+      to = from + 1
+      while (lineEnds[to]! - start <= this.limits.bytes) to++
+    }
+    return to
   }
 
   signal(kind: Exclude<FrameKind, "data">, time: number, value?: unknown): void {

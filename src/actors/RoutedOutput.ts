@@ -99,8 +99,12 @@ export class RoutedOutput implements Output {
     if (failure) throw failure.at(end)
   }
 
+  encodeBatch(): never {
+    return this.encodeLines()
+  }
+
   encodeLines(): never {
-    throw new Error("Lines have no output of their own: what shares items out is a stage, which decodes them.")
+    throw new Error("What is read has no output of its own: what shares items out is a stage.")
   }
 
   signal(kind: Exclude<FrameKind, "data">, time: number, value?: unknown): void {

@@ -8,6 +8,8 @@ import { type Held, heldItems } from "./Leftovers.ts"
 import type { Applied, FailedIn } from "./ItemRecovery.ts"
 import { Mode } from "./Lifecycle.ts"
 import type { AsyncSource, AsyncSourceSpec, SourceBatch } from "./NodeSpec.ts"
+import { isTurnOver, nextTurn } from "./Pace.ts"
+import { soon } from "./Parking.ts"
 import { Shell } from "./Shell.ts"
 import type { Wait } from "./Waiting.ts"
 
@@ -75,7 +77,7 @@ export class SourceShell extends Shell {
       if (!this.output.flush()) return Effect.andThen(this.awaitRoom, step)
       if (this.output.bytes - this.bytesLastTurn >= turnBytes) {
         this.bytesLastTurn = this.output.bytes
-        return Effect.andThen(receiversTurn, step)
+        return Effect.andThen(isTurnOver(performance.now()) ? this.waitFor("busy", nextTurn) : receiversTurn, step)
       }
       if (this.hasEnded) return this.isCovered ? Effect.void : Effect.andThen(this.awaitCover, step)
       if (this.isDone || this.lifecycle.mode === Mode.draining) return Effect.andThen(this.end(), step)
@@ -129,7 +131,7 @@ export class SourceShell extends Shell {
     for (;;) {
       try {
         if ("block" in batch) this.output.encodeLines(batch, this.now(), this.next)
-        else this.output.encode(batch.items, this.next, batch.items.length, this.now(), batch.handsOver)
+        else this.output.encodeBatch(batch, this.next, this.now())
         this.batch = undefined
         return undefined
       } catch (cause) {
@@ -161,7 +163,7 @@ export class SourceShell extends Shell {
   private readonly apply = (verdict: Applied): void => {
     if (verdict.type === "leave-out") this.next++
     if (verdict.type !== "replace" || this.batch === undefined || "block" in this.batch) return
-    this.batch = { ...this.batch, items: this.batch.items.with(this.next, verdict.value), handsOver: false }
+    this.batch = { ...this.batch, items: this.batch.items.with(this.next, verdict.value), handsOver: false, json: undefined }
   }
 
   private end(): Effect.Effect<void, ActorFailure> {
@@ -284,7 +286,7 @@ export class SourceShell extends Shell {
 }
 
 /** The receivers work off what is fresh, before there is so much of it that it leaves the cache: they were woken before. */
-const receiversTurn: Effect.Effect<void> = Effect.callback<void>((resume) => queueMicrotask(() => resume(Effect.void)))
+const receiversTurn: Effect.Effect<void> = Effect.callback<void>((resume) => soon(() => resume(Effect.void)))
 const turnBytes = 32 * 1024
 
 interface SourceSnapshot {

@@ -2,6 +2,7 @@ import { decodeValue, encodeValue } from "./Codec.ts"
 import { readColumns } from "./ColumnDecoder.ts"
 import { MalformedBytes } from "./errors.ts"
 import { ErrorValue } from "./ErrorValue.ts"
+import { readJsonLines } from "./JsonLines.ts"
 import { readLines } from "./Lines.ts"
 import { ValueReader } from "./ValueReader.ts"
 import { ValueWriter } from "./ValueWriter.ts"
@@ -9,8 +10,8 @@ import { ValueWriter } from "./ValueWriter.ts"
 /** What a frame is for. Only data frames hold items; the others carry one value each and keep their place among them. */
 export type FrameKind = "data" | "watermark" | "barrier" | "directive" | "error" | "end"
 
-/** How the body of a frame is laid out: one value, an array of items, columns of items that are alike, or lines as they were read. */
-export type FrameLayout = "value" | "rows" | "columns" | "lines"
+/** How the body of a frame is laid out: one value, an array of items, columns of items that are alike, lines as they were read, or lines of JSON. */
+export type FrameLayout = "value" | "rows" | "columns" | "lines" | "json"
 
 /**
  * A batch of items, or one signal, as bytes: the only thing that travels between actors.
@@ -104,6 +105,7 @@ export const signalValue = (frame: Frame): unknown => decodeValue(frame.body)
  */
 export const decodeFrame = (frame: Frame): Array<unknown> => {
   const { body, count, layout } = frame
+  if (layout === "json") return readJsonLines(new ValueReader(body, { sharesText: false }), count)
   // An announced count that the bytes could not fill costs nothing.
   const items = count <= body.length ? new Array<unknown>(count) : []
   const reader = new ValueReader(body, { sharesText: true })
@@ -134,7 +136,7 @@ const readRows = (reader: ValueReader, expected: number, into: Array<unknown>): 
 }
 
 const kinds: ReadonlyArray<FrameKind> = ["data", "watermark", "barrier", "directive", "error", "end"]
-const layouts: ReadonlyArray<FrameLayout> = ["value", "rows", "columns", "lines"]
+const layouts: ReadonlyArray<FrameLayout> = ["value", "rows", "columns", "lines", "json"]
 const formatVersion = 1
 
 /**

@@ -1,5 +1,6 @@
 import { ColumnEncoder, minColumnItems } from "./ColumnEncoder.ts"
 import { Frame, type FrameKind, type FrameLayout, signalFrame } from "./Frame.ts"
+import { type JsonLines, jsonLinesBytes, writeJsonLines } from "./JsonLines.ts"
 import { linesBytes, writeLines } from "./Lines.ts"
 import type { LineBlock } from "./LineScanner.ts"
 import { refusal } from "./Refusal.ts"
@@ -57,6 +58,15 @@ export class FrameEncoder {
     const start = writer.position
     writeLines(lines, from, to, writer)
     return this.#frame("lines", to - from, time, start, writer)
+  }
+
+  /** A data frame of what lines of JSON stand for, from `from` up to and without `to`: their bytes are copied. */
+  encodeJsonLines(lines: JsonLines, from: number, to: number, time: number): Frame {
+    this.#expectedBytes = Math.max(this.#expectedBytes, jsonLinesBytes(lines, from, to))
+    const writer = this.#room()
+    const start = writer.position
+    writeJsonLines(lines, from, to, writer)
+    return this.#frame("json", to - from, time, start, writer)
   }
 
   /** A frame without items, next in this sender's order. See `signalFrame`. */

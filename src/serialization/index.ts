@@ -17,7 +17,7 @@ export {
 } from "./Frame.ts"
 export { FrameEncoder } from "./FrameEncoder.ts"
 export { HostObject } from "./HostObject.ts"
-export { parseJsonLines } from "./JsonLines.ts"
+export { type JsonLines, parseJsonLines } from "./JsonLines.ts"
 export { isKeyword, Keyword, keyword } from "./Keyword.ts"
 export { makeFolders } from "./makeFolders.ts"
 export { isPlainKey, isPlainMap } from "./MapKey.ts"

@@ -32,10 +32,12 @@ import {
   sameBytes,
   section,
   set,
+  shiftLeft,
   shiftLeft64,
   shiftRight64,
   shiftSigned64,
   sized,
+  storeAt,
   storeByteAt,
   trailingZeros,
   vector,
@@ -51,16 +53,17 @@ export const jsonLinesMemory = {
   /** The bytes to look at; before them stands one that is no digit, and behind them zeros up to a multiple of 64. */
   input: 64,
   /** What goes through at once at most. */
-  inputBytes: 3 * 65_536 - 128,
-  pages: 3
+  inputBytes: 64 * 1024,
+  ends: 2 * 64 * 1024,
+  pages: 6
 } as const
 
 /**
  * The WebAssembly that looks at lines of JSON, 64 bytes at a time: ten times as fast as a loop in JavaScript.
  *
  * It exports its memory (`m`, see `jsonLinesMemory`) and `lines(past)`, where `past` is the address behind the input, whose
- * last byte is a line feed. It puts a comma in place of each line feed and returns how many there were, or -1 where one of
- * these can't be ruled out:
+ * last byte is a line feed. It puts a comma in place of each line feed, writes down where in the input that was, and returns
+ * how many there were, or -1 where one of these can't be ruled out:
  *
  * - a line in which a string or a bracket is open at the end, or one is closed that was open before;
  * - a line with more than `maxDepth` brackets that open;
@@ -233,6 +236,7 @@ const endLines = (maxDepth: number): Code => [
     ...set(closes, constant(0)),
     ...set(opened, and64(get(opened), not64(get(some)))),
     ...set(closed, and64(get(closed), not64(get(some)))),
+    ...storeAt(jsonLinesMemory.ends, shiftLeft(get(lines), constant(2)), minus(addressOf(feeds), constant(jsonLinesMemory.input))),
     ...set(lines, add(get(lines), constant(1))),
     ...storeByteAt(addressOf(feeds), constant(comma)),
     ...clearLowest(feeds)

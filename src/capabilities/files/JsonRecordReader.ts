@@ -71,8 +71,11 @@ export class JsonRecordReader {
     }
     this.#searched = 0
     if (cut - start > this.#options.maxRecordBytes) return undefined
-    const items = parseJsonLines(bytes.subarray(start, cut), this.#options.encoding)
-    if (items === undefined) return undefined
+    const block = bytes.subarray(start, cut)
+    const { encoding } = this.#options
+    const parsed = parseJsonLines(block, encoding)
+    if (parsed === undefined) return undefined
+    const { lineEnds, values: items } = parsed
     const lineStart = window.offsetAt(cut)
     const lines = this.#place.lines + items.length
     this.#place = { items: this.#place.items + items.length, lines, lineStart }
@@ -80,7 +83,7 @@ export class JsonRecordReader {
     this.#scanner.lineStart = lineStart
     this.#scanner.at = cut
     window.start = cut
-    return { items, bytes: cut - start, handsOver: true }
+    return { items, bytes: cut - start, handsOver: true, ...(encoding === "latin1" ? {} : { json: { block, lineEnds } }) }
   }
 
   /** Finds the whole records of the window, up to about a batch of them. */
