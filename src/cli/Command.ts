@@ -149,6 +149,20 @@ export const commands = {
     ],
     load: async () => (await import("./commands/mcp.ts")).mcp
   },
+  login: {
+    summary: "lets a person allow hosts with this data directory the use of an MCP server",
+    operand: { name: "SERVER", required: true, summary: 'its name in mcpServers of --config, with auth of the type "authorization-code"' },
+    flags: ["config", "data-dir", "secret", "allow-net", "timeout"],
+    requiredFlags: ["config", "data-dir"],
+    load: async () => (await import("./commands/login.ts")).login
+  },
+  logout: {
+    summary: "forgets what login has got for an MCP server",
+    operand: { name: "SERVER", required: true, summary: "its name in mcpServers of --config" },
+    flags: ["config", "data-dir"],
+    requiredFlags: ["config", "data-dir"],
+    load: async () => (await import("./commands/login.ts")).logout
+  },
   decode: {
     summary: "prints what is in a frame, segment or JSON file, as JSON lines",
     flags: ["in", "format"],

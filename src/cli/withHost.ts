@@ -1,4 +1,4 @@
-import { type Progress, StreamHost } from "../host/index.ts"
+import { type HostOptions, type Progress, StreamHost } from "../host/index.ts"
 import type { FlagValues } from "./Flag.ts"
 import { loadBindings } from "./loadBindings.ts"
 import { loadConfig } from "./loadConfig.ts"
@@ -15,28 +15,35 @@ export const startHost = async (
   output: Output,
   onProgress?: (progress: Progress) => void,
   bindings: Readonly<Record<string, unknown>> = {}
-): Promise<StreamHost> =>
-  StreamHost.start({
-    onProgress,
-    log: (line) => output.problem(line),
-    memory: flags.memory,
-    bounded: flags.bounded ?? false,
-    store: flags.store,
-    dataDir: flags["data-dir"],
-    ...(flags.config === undefined ? {} : await loadConfig(flags.config)),
-    bindings: { ...(flags.bindings === undefined ? {} : (await loadBindings(flags.bindings)).values), ...bindings },
-    secrets: Object.fromEntries((flags.secret ?? []).map((name) => [name, environmentSecret(name)])),
-    policy: {
-      read: flags["allow-read"] ?? [],
-      write: flags["allow-write"] ?? [],
-      net: flags["allow-net"] ?? [],
-      db: flags["allow-db"] ?? [],
-      queue: flags["allow-queue"] ?? [],
-      all: flags["allow-all"] ?? false,
-      fsRoot: flags["fs-root"]
-    },
-    print: flags.json === true ? (line) => output.problem(line) : (line) => output.line(line)
-  })
+): Promise<StreamHost> => StreamHost.start(await hostOptions(flags, output, onProgress, bindings))
+
+/** What the flags say of a host. */
+export const hostOptions = async (
+  flags: FlagValues,
+  output: Output,
+  onProgress?: (progress: Progress) => void,
+  bindings: Readonly<Record<string, unknown>> = {}
+): Promise<HostOptions> => ({
+  onProgress,
+  log: (line) => output.problem(line),
+  memory: flags.memory,
+  bounded: flags.bounded ?? false,
+  store: flags.store,
+  dataDir: flags["data-dir"],
+  ...(flags.config === undefined ? {} : await loadConfig(flags.config)),
+  bindings: { ...(flags.bindings === undefined ? {} : (await loadBindings(flags.bindings)).values), ...bindings },
+  secrets: Object.fromEntries((flags.secret ?? []).map((name) => [name, environmentSecret(name)])),
+  policy: {
+    read: flags["allow-read"] ?? [],
+    write: flags["allow-write"] ?? [],
+    net: flags["allow-net"] ?? [],
+    db: flags["allow-db"] ?? [],
+    queue: flags["allow-queue"] ?? [],
+    all: flags["allow-all"] ?? false,
+    fsRoot: flags["fs-root"]
+  },
+  print: flags.json === true ? (line) => output.problem(line) : (line) => output.line(line)
+})
 
 const environmentSecret = (name: string): string => {
   const value = process.env[name]

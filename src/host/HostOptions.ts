@@ -2,6 +2,7 @@ import { parseByteSize } from "../capabilities/index.ts"
 import { nearestOrPart } from "../serialization/index.ts"
 import { problemOfStoreUrl } from "../state/index.ts"
 import type { ProviderUse } from "./MarketplaceAccess.ts"
+import type { Authorize, Elicit } from "./McpHooks.ts"
 import type { McpServerOptions } from "./McpServerOptions.ts"
 import type { PolicyOptions } from "./PolicyOptions.ts"
 import type { RunReport } from "./Report.ts"
@@ -37,6 +38,14 @@ export interface HostOptions {
   readonly mcpServers?: Readonly<Record<string, McpServerOptions>>
   /** What the names of endpoints of `:mcp.stream.start` stand for, such as `"weather/tool:watch"` or `{ sse: "https://…" }`. */
   readonly mcpEndpoints?: Readonly<Record<string, string | Readonly<Record<string, string>>>>
+  /**
+   * Takes a person to where an MCP server's authorization server asks them to allow this host (`auth` of the type
+   * `authorization-code`), and gives the URL that the browser came back to. Without it such a server needs
+   * `rtfs-streams login` first. Streams wait meanwhile, for ten minutes at most.
+   */
+  readonly authorize?: Authorize
+  /** Answers what an MCP server asks a person while a tool of it runs. Without it, no server is told that it may ask. */
+  readonly elicit?: Elicit
   /**
    * A folder for spill files and state, which this host takes for itself alone; by default spill files are in a folder of the
    * host's own in the system's temporary folder.
@@ -116,7 +125,26 @@ export class InvalidHostOption extends Error {
   }
 }
 
-const known = ["memory", "policy", "bindings", "print", "log", "onProgress", "onProviderUse", "store", "connections", "secrets", "mcpServers", "mcpEndpoints", "dataDir", "limits", "bounded", "workers"]
+const known = [
+  "memory",
+  "policy",
+  "bindings",
+  "print",
+  "log",
+  "onProgress",
+  "onProviderUse",
+  "store",
+  "connections",
+  "secrets",
+  "mcpServers",
+  "mcpEndpoints",
+  "authorize",
+  "elicit",
+  "dataDir",
+  "limits",
+  "bounded",
+  "workers"
+]
 const knownOfPolicy = ["read", "write", "net", "db", "queue", "fsRoot", "all"]
 
 /** **Fails** by throwing `InvalidHostOption` for the first option that is unknown or wrong. */
@@ -158,6 +186,9 @@ const checkNames = (options: object, names: ReadonlyArray<string>, prefix: strin
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue
     const near = nearestOrPart(name, names)
-    throw new InvalidHostOption(`${prefix}${name}`, `does not exist; ${near === undefined ? `there are ${names.join(", ")}` : `did you mean ${prefix}${near}?`}`)
+    throw new InvalidHostOption(
+      `${prefix}${name}`,
+      `does not exist; ${near === undefined ? `there are ${names.join(", ")}` : `did you mean ${prefix}${near}?`}`
+    )
   }
 }

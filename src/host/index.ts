@@ -60,6 +60,16 @@ export {
   type SpawnOptions
 } from "./HostOptions.ts"
 export { isStreamValue } from "./isStreamValue.ts"
+export { logInToMcp, type LogInOptions, logOutOfMcp, redirectUrlOf } from "./logInToMcp.ts"
+export type {
+  McpAuthOptions,
+  McpAuthorizationCode,
+  McpClientCredentials,
+  McpEnterpriseManaged,
+  McpJwtBearer,
+  TokenSource
+} from "./McpAuthOptions.ts"
+export type { Authorize, Elicit, ElicitationAnswer, ElicitationRequest } from "./McpHooks.ts"
 export type { McpServerOptions } from "./McpServerOptions.ts"
 export type {
   BidirectionalStream,

@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { NetworkAccess } from "../actors/index.ts"
 import { type McpAccess, type McpServer, McpStreams } from "../capabilities/index.ts"
+import { grantedOnly, peerOf } from "./grantedOnly.ts"
 import { type HostOptions, InvalidHostOption } from "./HostOptions.ts"
+import { authorizationOf } from "./mcpAuthorization.ts"
 import type { McpServerOptions } from "./McpServerOptions.ts"
-import { makeNetworkAccess } from "./NetworkPolicy.ts"
 
 /** The same until the scope ends, which waits until what streams have opened is closed: no process of a server outlives its host. */
 export const openMcpAccess = (options: HostOptions): Effect.Effect<McpAccess, Error, Scope.Scope> =>
@@ -13,11 +13,9 @@ export const openMcpAccess = (options: HostOptions): Effect.Effect<McpAccess, Er
   )
 
 /** The MCP servers of a host, and the base URL of its environment. **Fails** by throwing `InvalidHostOption`. */
-export const makeMcpAccess = (
-  { mcpEndpoints = {}, mcpServers = {}, secrets }: HostOptions,
-  environment: NodeJS.ProcessEnv = process.env
-): McpAccess => {
-  const servers = new Map(Object.entries(mcpServers).map(([name, options]) => [name, serverOf(name, options, secrets)]))
+export const makeMcpAccess = (host: HostOptions, environment: NodeJS.ProcessEnv = process.env): McpAccess => {
+  const { mcpEndpoints = {}, mcpServers = {} } = host
+  const servers = new Map(Object.entries(mcpServers).map(([name, options]) => [name, serverOf(name, options, host)]))
   return {
     servers,
     defaultServer: servers.has("default") ? "default" : servers.size === 1 ? [...servers.keys()][0] : undefined,
@@ -27,7 +25,9 @@ export const makeMcpAccess = (
   }
 }
 
-const serverOf = (name: string, options: McpServerOptions, secrets: HostOptions["secrets"]): McpServer => {
+/** **Fails** by throwing `InvalidHostOption`. */
+export const serverOf = (name: string, options: McpServerOptions, host: HostOptions): McpServer => {
+  const { elicit, secrets } = host
   const option = `mcpServers.${name}`
   const refuse = (problem: string) => new InvalidHostOption(option, problem)
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(name)) throw refuse('must be named with 1 to 64 of letters, digits, ".", "_" and "-"')
@@ -35,39 +35,29 @@ const serverOf = (name: string, options: McpServerOptions, secrets: HostOptions[
   for (const key of Object.keys(options)) {
     if (!known.has(key)) throw new InvalidHostOption(`${option}.${key}`, `does not exist; there are ${[...known].join(", ")}`)
   }
-  const { args = [], command, cwd, env = {}, headers = {}, transport, url } = options
+  const { args = [], auth, command, cwd, env = {}, headers = {}, transport, url } = options
+  const asking = elicit === undefined ? {} : { elicit }
   if ((url === undefined) === (command === undefined)) throw refuse("must have either url or command")
   if (command !== undefined) {
     if (transport !== undefined && transport !== "stdio") throw refuse(`has a command, so its transport can't be ${transport}`)
-    return { kind: "stdio", name, command, args, env, cwd, network: grantedOnly([], secrets) }
+    if (auth !== undefined) throw refuse("has a command, so it takes what it needs from env, and no auth")
+    return { kind: "stdio", name, command, args, env, cwd, network: grantedOnly([], secrets), ...asking }
   }
   if (transport === "stdio") throw refuse("has a url, so its transport can't be stdio")
   const parsed = URL.parse(url!)
   // Their values may hold tokens, so no message shows one.
   if (parsed === null || !["http:", "https:"].includes(parsed.protocol)) throw refuse("must have an http:// or https:// url")
   if (parsed.username !== "" || parsed.password !== "") throw refuse("can't have credentials in its url; give them as headers")
-  return { kind: "http", name, url: url!, transport: transport ?? "http", headers, network: grantedOnly([peerOf(parsed)], secrets) }
+  const network = grantedOnly([peerOf(parsed)], secrets)
+  const server = { kind: "http", name, url: url!, transport: transport ?? "http", headers, network, ...asking } as const
+  if (auth === undefined) return server
+  if (server.transport === "raw-sse") throw refuse("is raw-sse, which is no MCP and has no auth; give it a header")
+  if (Object.keys(headers).some((header) => header.toLowerCase() === "authorization"))
+    throw refuse("has both auth and a header Authorization")
+  return { ...server, authorization: authorizationOf(name, parsed, auth, host) }
 }
 
-const known = new Set(["url", "transport", "headers", "command", "args", "env", "cwd"])
-
-const peerOf = (url: URL): string => `${url.hostname}:${url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port}`
-
-/**
- * The host has named the server, wherever it is: also on this machine, also by a name that leads to a private address. A
- * redirect to another peer is refused.
- */
-const grantedOnly = (net: ReadonlyArray<string>, secrets: HostOptions["secrets"]): NetworkAccess => {
-  const named = makeNetworkAccess({ net, secrets })
-  const everywhere = makeNetworkAccess({ all: true, secrets })
-  return {
-    ...named,
-    resolve: async (peer) => {
-      named.check(peer)
-      return everywhere.resolve(peer)
-    }
-  }
-}
+const known = new Set(["url", "transport", "headers", "auth", "command", "args", "env", "cwd"])
 
 /** Where names of endpoints lead when no server knows them, as the environment of the process says. */
 const baseOf = (environment: NodeJS.ProcessEnv): McpAccess["base"] => {

@@ -1,6 +1,6 @@
 import { McpFailure } from "./errors.ts"
 import type { McpServer } from "./McpAccess.ts"
-import { connect } from "./McpConnection.ts"
+import { connect, requestTimeoutMs } from "./McpConnection.ts"
 import type { ChunkReceiver, StreamTransport } from "./StreamTransport.ts"
 import type { Perform } from "./waiting.ts"
 
@@ -50,7 +50,7 @@ export class Discovery implements StreamTransport {
     const { name, otherwise, perform, server, timeoutMs, toResource, toTool } = this.#options
     const { client, close } = await connect({ server, perform, receiver, signal, timeoutMs })
     try {
-      const options = { timeout: timeoutMs, signal }
+      const options = { timeout: requestTimeoutMs(server, timeoutMs), signal }
       const offers = client.getServerCapabilities() ?? {}
       const { tools } = offers.tools === undefined ? { tools: [] } : await client.listTools(undefined, options)
       const { resources } = offers.resources === undefined ? { resources: [] } : await client.listResources(undefined, options)

@@ -1,4 +1,6 @@
 import type { NetworkAccess } from "../../actors/index.ts"
+import type { AuthorizationSession } from "./authorization/AuthorizationSession.ts"
+import type { Elicit } from "./Elicit.ts"
 import type { McpStreams } from "./McpStreams.ts"
 
 /** MCP servers of a host, and the streams that read from them. */
@@ -24,6 +26,9 @@ export type McpServer =
       readonly headers: Readonly<Record<string, string>>
       /** Grants the server's peer, and nothing else. */
       readonly network: NetworkAccess
+      /** How the host gets the right to use it; left out where it needs none, or a header says it. */
+      readonly authorization?: AuthorizationSession
+      readonly elicit?: Elicit
     }
   | {
       readonly kind: "stdio"
@@ -34,6 +39,7 @@ export type McpServer =
       readonly env: Readonly<Record<string, string>>
       readonly cwd: string | undefined
       readonly network: NetworkAccess
+      readonly elicit?: Elicit
     }
 
 export interface SseBase {

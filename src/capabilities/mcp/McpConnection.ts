@@ -1,6 +1,9 @@
 import type { Client, Transport } from "@modelcontextprotocol/client"
+import { answerElicitation } from "./Elicit.ts"
 import { McpFailure } from "./errors.ts"
+import { excerpt } from "./excerpt.ts"
 import { grantedFetch } from "./grantedFetch.ts"
+import type { AuthorizationSession } from "./authorization/AuthorizationSession.ts"
 import type { McpServer } from "./McpAccess.ts"
 import { StdioPipe } from "./StdioPipe.ts"
 import type { ChunkReceiver } from "./StreamTransport.ts"
@@ -75,36 +78,83 @@ type Sdk = typeof import("@modelcontextprotocol/client")
 
 const open = async (
   sdk: Sdk,
-  { perform, receiver, signal, timeoutMs }: ConnectOptions,
+  { perform, receiver, server, signal, timeoutMs }: ConnectOptions,
   wire: Wire,
   mode: "auto" | "legacy"
 ): Promise<McpConnection> => {
+  const { elicit } = server
   const client = new sdk.Client(
     { name: "rtfs-streams", version: "0.1.0" },
-    // What a server asks of us is nothing that a stream can answer: it is told so, and the call ends.
-    { versionNegotiation: { mode }, inputRequired: { autoFulfill: false } }
+    {
+      versionNegotiation: { mode },
+      // What a server asks of us is nothing that a stream can answer: without the host it is told so, and the call ends.
+      inputRequired: { autoFulfill: elicit !== undefined },
+      capabilities: elicit === undefined ? {} : { elicitation: { form: { applyDefaults: true }, url: {} } }
+    }
   )
-  client.onerror = (error) => receiver.note(error.message)
+  if (elicit !== undefined)
+    client.setRequestHandler("elicitation/create", (request) =>
+      answerElicitation(elicit, server.name, request.params, { perform, alive: receiver.alive })
+    )
+  client.onerror = (error) => receiver.note(concealed(server, error.message))
   const parted = () => wire.part().finally(() => client.close().catch(() => {}))
   try {
-    await Promise.race([client.connect(wire.transport, { timeout: timeoutMs }), aborted(signal)])
+    const connecting = client.connect(wire.transport, { timeout: requestTimeoutMs(server, timeoutMs) })
+    const session = authorizationOf(server)
+    await Promise.race([
+      connecting,
+      aborted(signal),
+      ...(session?.isInteractive === true ? [tooLate(session, perform, timeoutMs, signal)] : [])
+    ])
   } catch (error) {
     await within(perform, partingMs, client.close())
     await wire.transport.close().catch(() => {})
     throw error
   }
+  const era = client.getProtocolEra() === "modern" ? "2026-07-28" : "2025-11-25"
+  if (era === "2026-07-28") toleratePlainResults(wire.transport)
   const lost = new Promise<never>((_, reject) => {
     client.onclose = () => reject(disconnected("the connection to the server has ended"))
   })
   lost.catch(() => {})
   return {
     client,
-    era: client.getProtocolEra() === "modern" ? "2026-07-28" : "2025-11-25",
+    era,
     transport: wire.name,
     lost,
     close: parted
   }
 }
+
+const authorizationOf = (server: ConnectOptions["server"]): AuthorizationSession | undefined =>
+  server.kind === "http" ? server.authorization : undefined
+
+/** A result that does not say what it is, is a complete one. The client itself refuses it. */
+const toleratePlainResults = (transport: Transport): void => {
+  const take = transport.onmessage
+  transport.onmessage = (message, extra) => {
+    const isPlain = "result" in message && !("resultType" in message.result)
+    take?.(isPlain ? { ...message, result: { resultType: "complete", ...message.result } } : message, extra)
+  }
+}
+
+/** For the small requests: where one may have to wait for a person, the stream's own time is all there is. */
+export const requestTimeoutMs = (server: ConnectOptions["server"], timeoutMs: number): number =>
+  authorizationOf(server)?.isInteractive === true ? noTimeoutMs : timeoutMs
+
+/** What a person takes does not count. */
+const tooLate = async (session: AuthorizationSession, perform: Perform, timeoutMs: number, signal: AbortSignal): Promise<never> => {
+  do {
+    await session.interaction?.catch(() => {})
+    await pause(perform, timeoutMs, signal)
+    signal.throwIfAborted()
+  } while (session.interaction !== undefined)
+  throw disconnected(`it did not answer within ${timeoutMs} ms`)
+}
+
+/** What came from a server, without the host's secrets and its tokens. */
+export const concealed = (server: ConnectOptions["server"], text: string): string =>
+  authorizationOf(server)?.conceal(text) ?? server.network.conceal(text)
 
 const aborted = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
@@ -188,8 +238,11 @@ const stdioWire = ({ perform, receiver, server }: ConnectOptions): Wire => {
   return { transport, name: "stdio", part: () => Promise.resolve() }
 }
 
-const fetchOf = ({ perform, receiver }: ConnectOptions, { headers, network }: Extract<McpServer, { kind: "http" }>) =>
-  grantedFetch({ network, perform, headers, headersTimeoutMs: noTimeoutMs, room: receiver.room, alive: receiver.alive })
+const fetchOf = ({ perform, receiver }: ConnectOptions, { authorization, headers, network, url }: Extract<McpServer, { kind: "http" }>) => {
+  const { alive, room } = receiver
+  const granted = grantedFetch({ network, perform, url, headers, headersTimeoutMs: noTimeoutMs, room, alive })
+  return authorization?.fetch(granted, { perform, alive }) ?? granted
+}
 
 const isClosedByProbe = (error: unknown): boolean => (error as { readonly code?: unknown }).code === "ERA_NEGOTIATION_FAILED"
 
@@ -214,15 +267,6 @@ export const disconnected = (problem: string): McpFailure =>
     isTemporary: true
   })
 
-/** Servers answer with whole pages. */
-export const excerpt = (text: string): string => {
-  const plain = text
-    .replaceAll(/<[^<>]{0,200}>/g, " ")
-    .replaceAll(/\s+/g, " ")
-    .trim()
-  return plain.length > 200 ? `${plain.slice(0, 200)}…` : plain
-}
-
 const ours = new Set(["McpFailure", "NetworkFailure", "PermissionDenied"])
 
 /** What the client threw, in the words of the project. */
@@ -230,14 +274,14 @@ const asFailure = ({ server, signal }: ConnectOptions, error: unknown): unknown 
   if (signal.aborted) return error
   for (let inner: unknown = error; inner instanceof Error; inner = inner.cause) if (ours.has(inner.name)) return inner
   const status = statusOf(error)
-  const problem = excerpt(server.network.conceal(error instanceof Error ? error.message : String(error)))
+  const problem = excerpt(concealed(server, error instanceof Error ? error.message : String(error)))
   return new McpFailure({
     stream: `of the server ${server.name}`,
     reason: "server",
     problem: `the connection could not be made: ${problem}`,
     fix:
       status === 401 || status === 403
-        ? "Check the headers of mcpServers: a token as {{secret:NAME}}."
+        ? `Check mcpServers.${server.name}: a token as {{secret:NAME}} in its headers, or auth, such as {"type": "authorization-code"}.`
         : "Check the server's entry in mcpServers, and that it runs.",
     isTemporary: status === undefined || status >= 500 || status === 429
   })

@@ -2,7 +2,7 @@ import { keyword } from "../../serialization/index.ts"
 import { changeChunk, resourceChunk } from "./Chunk.ts"
 import { McpFailure } from "./errors.ts"
 import type { McpServer } from "./McpAccess.ts"
-import { connect, disconnected, type McpConnection } from "./McpConnection.ts"
+import { concealed, connect, disconnected, type McpConnection } from "./McpConnection.ts"
 import type { ChunkReceiver, StreamTransport } from "./StreamTransport.ts"
 import { shownConnection } from "./ToolCall.ts"
 import type { Perform } from "./waiting.ts"
@@ -115,7 +115,7 @@ export class ResourceSubscription implements StreamTransport {
     return new McpFailure({
       stream: `of ${server.name}/resource:${uri}`,
       reason: "server",
-      problem: `the server refused or failed: ${server.network.conceal(error instanceof Error ? error.message : String(error))}`,
+      problem: `the server refused or failed: ${concealed(server, error instanceof Error ? error.message : String(error))}`,
       fix: "Check the URI, and that the server lets resources be subscribed to; older servers on HTTP often do not."
     })
   }

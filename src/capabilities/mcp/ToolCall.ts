@@ -1,8 +1,10 @@
+import type { Tool } from "@modelcontextprotocol/client"
 import { keyword } from "../../serialization/index.ts"
 import { progressChunk, resultChunk } from "./Chunk.ts"
 import { McpFailure } from "./errors.ts"
 import type { McpServer } from "./McpAccess.ts"
-import { connect, disconnected, excerpt, type McpConnection, noTimeoutMs, streamEnded } from "./McpConnection.ts"
+import { excerpt } from "./excerpt.ts"
+import { concealed, connect, disconnected, type McpConnection, noTimeoutMs, requestTimeoutMs, streamEnded } from "./McpConnection.ts"
 import type { ChunkReceiver, StreamTransport } from "./StreamTransport.ts"
 import type { Perform } from "./waiting.ts"
 
@@ -50,11 +52,11 @@ export class ToolCall implements StreamTransport {
   }
 
   async run(receiver: ChunkReceiver, signal: AbortSignal): Promise<void> {
-    const { args, perform, reissue, server, timeoutMs, tool } = this.#options
+    const { args, perform, server, timeoutMs, tool } = this.#options
     const connection = await connect({ server, perform, receiver, signal, timeoutMs })
     this.#connection = connection
     try {
-      if (reissue) await this.#askHarm(connection)
+      const described = await this.#describe(connection)
       if (this.#isCalled && !this.isRepeatable()) throw this.#isGone()
       receiver.connected()
       // A token and a handler of our own: the client's are gone as soon as the result is there, and with them the last reports.
@@ -65,7 +67,7 @@ export class ToolCall implements StreamTransport {
       this.#isCalled = true
       const called = connection.client.callTool(
         { name: tool, arguments: { ...args }, _meta: { progressToken } },
-        { signal, timeout: noTimeoutMs, maxTotalTimeout: noTimeoutMs }
+        { signal, timeout: noTimeoutMs, maxTotalTimeout: noTimeoutMs, ...described }
       )
       const result = await Promise.race([called, connection.lost])
       // The last reports are being dispatched.
@@ -81,10 +83,20 @@ export class ToolCall implements StreamTransport {
     }
   }
 
-  async #askHarm({ client }: McpConnection): Promise<void> {
-    const { tools } = await client.listTools()
-    const hints = tools.find(({ name }) => name === this.#options.tool)?.annotations
-    this.#isHarmless = hints?.readOnlyHint === true || hints?.idempotentHint === true
+  /**
+   * What the server says of the tool, where that matters: whether calling it again does harm, and which of its arguments
+   * stand in headers, too, as 2026-07-28 has it. Its output schema is left to the program.
+   */
+  async #describe({ client, era, transport }: McpConnection): Promise<{ readonly toolDefinition?: Tool }> {
+    const { reissue, server, timeoutMs } = this.#options
+    const hasHeaders = era === "2026-07-28" && transport === "http"
+    if ((!reissue && !hasHeaders) || client.getServerCapabilities()?.tools === undefined) return {}
+    const { tools } = await client.listTools(undefined, { timeout: requestTimeoutMs(server, timeoutMs) })
+    const found = tools.find(({ name }) => name === this.#options.tool)
+    this.#isHarmless = found?.annotations?.readOnlyHint === true || found?.annotations?.idempotentHint === true
+    if (found === undefined) return {}
+    const { outputSchema: _, ...toolDefinition } = found
+    return { toolDefinition }
   }
 
   #isGone(): McpFailure {
@@ -104,7 +116,7 @@ export class ToolCall implements StreamTransport {
     return new McpFailure({
       stream: `of ${server.name}/tool:${tool}`,
       reason: "tool",
-      problem: `the tool reported an error: ${excerpt(server.network.conceal(said))}`,
+      problem: `the tool reported an error: ${excerpt(concealed(server, said))}`,
       fix: "Check its arguments in :config; a processor that expects this ends the stream at the chunk of the kind :error."
     })
   }
@@ -114,7 +126,7 @@ export class ToolCall implements StreamTransport {
     if (error instanceof Error && "_tag" in error) return error
     const { code } = error as { readonly code?: unknown }
     if (code === streamEnded) return disconnected("the answer of its tool broke off")
-    const message = excerpt(server.network.conceal(error instanceof Error ? error.message : String(error)))
+    const message = excerpt(concealed(server, error instanceof Error ? error.message : String(error)))
     const isAsking = /input.?required/i.test(`${String(code)} ${message}`)
     return new McpFailure({
       stream: `of ${server.name}/tool:${tool}`,

@@ -5,7 +5,7 @@ interface McpFailureFields {
   readonly stream: string
   readonly problem: string
   readonly fix: string
-  /** What programs tell failures apart by: `disconnected`, `input-required`, `processor`, `tool`, `endpoint`, `server`. */
+  /** What programs tell failures apart by: `disconnected`, `input-required`, `processor`, `tool`, `endpoint`, `server`, `authorization`. */
   readonly reason: string
   /** Whether trying again later may help. */
   readonly isTemporary?: boolean

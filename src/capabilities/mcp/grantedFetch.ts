@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { NetworkAccess } from "../../actors/index.ts"
@@ -7,7 +8,9 @@ import type { Perform } from "./waiting.ts"
 export interface GrantedFetchOptions {
   readonly network: NetworkAccess
   readonly perform: Perform
-  /** Of the server; secrets in them are revealed on the way. */
+  /** Of the server, as the host has configured it: its secrets are revealed on the way. */
+  readonly url: string
+  /** The same of its headers. */
   readonly headers: Readonly<Record<string, string>>
   readonly headersTimeoutMs: number
   /** Completes when another event may be passed on. */
@@ -16,16 +19,19 @@ export interface GrantedFetchOptions {
   readonly alive: () => void
 }
 
-type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
+export type Fetch = (input: string | URL, init?: RequestInit) => Promise<Response>
 
 /**
  * A `fetch` that goes nowhere but where the policy lets it, and reads events only when there is room for them.
+ *
+ * Only what the host has configured may name secrets. A session, a cursor or an address that a server made up and that
+ * names one goes back as it came: otherwise the server could read them all.
  *
  * **Backpressure** of a stream of events one event at a time is passed on; the socket is not read while there is no room.
  * **Stopping** the signal of the request breaks the connection off.
  */
 export const grantedFetch =
-  ({ alive, headers: own, headersTimeoutMs, network, perform, room }: GrantedFetchOptions): Fetch =>
+  ({ alive, headers: own, headersTimeoutMs, network, perform, room, url }: GrantedFetchOptions): Fetch =>
   async (input, init = {}) => {
     const scope = Scope.makeUnsafe()
     const close = () => perform(Scope.close(scope, Exit.void))
@@ -37,10 +43,11 @@ export const grantedFetch =
       const headers = Object.fromEntries(new Headers(init.headers))
       const asked = exchange(network, {
         method: init.method ?? "GET",
-        url: String(input),
-        headers: { ...own, ...headers },
-        own: { "Accept-Encoding": "identity" },
+        url: String(input) === new URL(url).href ? url : unrevealedUrl(input),
+        headers: own,
+        own: { ...headers, "Accept-Encoding": "identity" },
         ...(typeof init.body === "string" ? { body: Buffer.from(init.body) } : {}),
+        followsRedirects: init.redirect !== "manual",
         connectTimeoutMs: 10_000,
         headersTimeoutMs
       })
@@ -49,18 +56,21 @@ export const grantedFetch =
       const type = answer.headers["content-type"] ?? ""
       const hasBody = answer.status !== 204 && answer.status !== 205 && answer.status !== 304
       if (!hasBody) await close()
-      const given = Object.entries(answer.headers).flatMap(([name, value]) =>
-        value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value] as [string, string]]
-      )
       const isEvents = /^text\/event-stream\b/i.test(type)
       const pieces = readPieces(answer.body, alive)
       const body = hasBody ? streamOf(isEvents ? eventsOf(pieces) : pieces, isEvents ? room : undefined, close) : null
-      return new Response(body, { status: answer.status, headers: given })
+      return new Response(body, { status: answer.status, headers: givenHeaders(answer.headers) })
     } catch (error) {
       await close()
       throw signal?.aborted === true ? signal.reason : error
     }
   }
+
+/** Without anything that would be taken for the name of a secret. */
+export const unrevealedUrl = (url: string | URL): string => String(url).replaceAll("{{", "%7B%7B")
+
+export const givenHeaders = (headers: IncomingHttpHeaders): Array<[string, string]> =>
+  Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]]))
 
 interface Readable {
   readonly read: (into: Buffer, from: number, to: number) => Promise<number>

@@ -21,3 +21,21 @@ export const within = async (perform: Perform, milliseconds: number, work: Promi
   await Promise.race([work.catch(() => {}), pause(perform, milliseconds, done.signal)])
   done.abort()
 }
+
+/** How often a stream hears that somebody is still being waited for. */
+const signOfLifeMs = 5_000
+
+/** Waits for work, and tells meanwhile that the stream which waits is alive. **Stopping** an aborted signal ends the waiting. */
+export const keepAlive = async <A>(
+  { alive, perform }: { readonly perform: Perform; readonly alive: () => void },
+  work: Promise<A>,
+  signal?: AbortSignal
+): Promise<A> => {
+  const done = new AbortController()
+  const stopped = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal])
+  const waiting = async (): Promise<never> => {
+    for (; !stopped.aborted; alive()) await pause(perform, signOfLifeMs, stopped)
+    throw stopped.reason
+  }
+  return Promise.race([work, waiting()]).finally(() => done.abort())
+}

@@ -15,6 +15,8 @@ export interface ExchangeRequest {
   /** Headers of ours, which follow every redirect. */
   readonly own?: Readonly<Record<string, string>>
   readonly body?: Uint8Array
+  /** By default yes; otherwise an answer that leads elsewhere is given as it is. */
+  readonly followsRedirects?: boolean
   readonly connectTimeoutMs: number
   readonly headersTimeoutMs: number
   /** Kept by whoever asks the same peer again. */
@@ -53,7 +55,7 @@ export const exchange = (network: NetworkAccess, request: ExchangeRequest): Effe
     for (let redirects = 0; ; redirects++) {
       const message = yield* hop(network, { ...request, body, method }, { url, agents, isOtherOrigin: url.origin !== first.origin })
       const status = message.statusCode!
-      const next = redirectOf(network, request, message, url)
+      const next = request.followsRedirects === false ? undefined : redirectOf(network, request, message, url)
       if (next === undefined) return { status, headers: message.headers, body: new BodyBytes(message, request.url) }
       // Not needed any more, and its body may be endless.
       message.on("error", () => {}).destroy()
