@@ -41,8 +41,9 @@ export class ServiceProcess {
     return Number(new URL(this.#url).port)
   }
 
+  /** The first one, where there are several with names. */
   get token(): string {
-    return readFileSync(this.tokenFile, "utf8").trim()
+    return readFileSync(this.tokenFile, "utf8").split("\n")[0]!.split(" ").at(-1)!
   }
 
   request(path: string, init: RequestInit = {}): Promise<Response> {

@@ -1,25 +1,30 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio"
+import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { ServiceProcess } from "./ServiceProcess.ts"
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
 const service = new ServiceProcess()
-beforeAll(() => service.start(["mcp", "--http"]))
+const tokenOfBen = "b".repeat(40)
+beforeAll(() => {
+  writeFileSync(service.tokenFile, `anna ${"a".repeat(40)}\nben ${tokenOfBen}\n`, { mode: 0o600 })
+  return service.start(["mcp", "--http"])
+})
 afterAll(() => service.remove())
 
 type Era = "legacy" | "auto"
 let client: Client
 afterEach(() => client.close())
 
-const connect = async (transport: "stdio" | "http", mode: Era): Promise<Client> => {
+const connect = async (transport: "stdio" | "http", mode: Era, token = service.token): Promise<Client> => {
   client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode } })
   await client.connect(
     transport === "stdio"
       ? new StdioClientTransport({ command: process.execPath, args: [main, "mcp"], stderr: "ignore" })
       : new StreamableHTTPClientTransport(new URL(`${service.url}/mcp`), {
-          requestInit: { headers: { authorization: `Bearer ${service.token}` } }
+          requestInit: { headers: { authorization: `Bearer ${token}` } }
         })
   )
   return client
@@ -204,7 +209,45 @@ describe("resources", () => {
   })
 })
 
+describe("the outputs of a stream", () => {
+  it("are a resource that is read page by page, and makes no room", async () => {
+    await connect("http", "auto")
+    const { resource_uri, stream_id } = await call("stream_start", { rtfs: counting, queue_capacity: 5 })
+    const read = async (query: string) => {
+      const { contents } = await client.readResource({ uri: `${resource_uri}/outputs${query}` })
+      return JSON.parse((contents[0] as { text: string }).text)
+    }
+    expect(values(await read(""))).toEqual([0, 1, 2, 3, 4])
+    const first = await read("?limit=2")
+    expect([values(first), first.more, first.state]).toEqual([[0, 1], true, "running"])
+    expect(values(await read(`?cursor=${first.next_cursor}`))).toEqual([2, 3, 4])
+    expect(values(await read(`?cursor=${first.next_cursor}&limit=1`))).toEqual([2])
+    expect(values(await read(`?limit=1&cursor=${first.next_cursor}`))).toEqual([2])
+    await expect(read("?cursor=x")).rejects.toThrow("cursor")
+    expect((await call("stream_inspect", { stream_id })).items).toBe(5)
+    const { resourceTemplates } = await client.listResourceTemplates()
+    expect(resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toContain("rtfs-stream:///{id}/outputs{?cursor,limit}")
+    await call("stream_stop", { stream_id, mode: "cancel" })
+  })
+})
+
 describe("over HTTP", () => {
+  it.each<Era>(["legacy", "auto"])("knows each by the token, and shows nobody the streams of another (%s)", async (mode) => {
+    await connect("http", mode)
+    const { resource_uri, stream_id } = await call("stream_start", { rtfs: counting })
+    expect((await client.listResources()).resources.map(({ uri }) => uri)).toContain(resource_uri)
+    expect((await call("stream_inspect", { stream_id })).owner).toBe("anna")
+    await client.close()
+    await connect("http", mode, tokenOfBen)
+    await expect(call("stream_read", { stream_id })).rejects.toThrow("There is no stream")
+    await expect(client.readResource({ uri: resource_uri })).rejects.toThrow(/not found/i)
+    expect((await client.listResources()).resources).toEqual([])
+    expect((await call("stream_list")).total).toBe(0)
+    await client.close()
+    await connect("http", mode)
+    await call("stream_stop", { stream_id, mode: "cancel" })
+  })
+
   it("refuses what has no token, another Host or an Origin, and bodies that are too deep", async () => {
     await connect("http", "auto")
     const url = `${service.url}/mcp`

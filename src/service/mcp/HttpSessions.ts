@@ -5,7 +5,7 @@ import { isInitializeRequest, type McpServer, WebStandardStreamableHTTPServerTra
 import { HttpProblem } from "../errors.ts"
 import type { Listener } from "./ChangeNotices.ts"
 import type { MakeServer } from "./makeServer.ts"
-import { SessionEvents } from "./SessionEvents.ts"
+import { beginning, SessionEvents } from "./SessionEvents.ts"
 
 export interface HttpSessionsOptions {
   readonly make: MakeServer
@@ -18,7 +18,9 @@ interface Session {
   readonly principal: string
   readonly server: McpServer
   readonly subscriptions: Set<string>
-  readonly handle: ReturnType<typeof toNodeHandler>
+  readonly transport: WebStandardStreamableHTTPServerTransport
+  /** Whether it has come for its notices. */
+  listens: boolean
   /** Requests that are being answered, among them the stream of notices. */
   underWay: number
   touchedAt: number
@@ -67,7 +69,19 @@ export class HttpSessions implements Listener {
       session.underWay--
       session.touchedAt = this.#now()
     })
-    await session.handle(request, response, body)
+    const { transport } = session
+    const fetch: Fetch = async (asked, options) => {
+      if (asked.method === "GET" && !session.listens) {
+        session.listens = true
+        // What was to be told before it came is told now; the package would leave it out.
+        if (!asked.headers.has("last-event-id")) asked.headers.set("last-event-id", beginning)
+      }
+      const answer = await transport.handleRequest(asked, options)
+      // The headers alone say that it is listened to; the first notice may be long in coming.
+      if (asked.method === "GET") setImmediate(() => response.headersSent && response.flushHeaders())
+      return answer
+    }
+    await toNodeHandler({ fetch })(request, response, body)
   }
 
   listChanged(): void {
@@ -113,7 +127,8 @@ export class HttpSessions implements Listener {
       principal,
       server,
       subscriptions,
-      handle: toNodeHandler({ fetch: (request, options) => transport.handleRequest(request, options) }),
+      transport,
+      listens: false,
       underWay: 0,
       touchedAt: this.#now()
     }
@@ -130,6 +145,8 @@ export class HttpSessions implements Listener {
     await session?.server.close()
   }
 }
+
+type Fetch = Parameters<typeof toNodeHandler>[0]["fetch"]
 
 /** As the protocol has it: a client that reads this begins another session. */
 const answerUnknown = (response: ServerResponse): void => {

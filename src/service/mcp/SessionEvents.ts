@@ -7,6 +7,12 @@ interface SessionEvent {
   readonly bytes: number
 }
 
+/** As the package names the stream of notices, which belongs to no request. */
+const notices = "_GET_stream"
+
+/** In place of the last event of a client that has seen none: all notices that are kept are for it. */
+export const beginning = `0.${notices}`
+
 /** What a session keeps for a client whose connection broke off. */
 const mostBytes = 256 * 1024
 
@@ -43,7 +49,7 @@ export class SessionEvents implements EventStore {
     { send }: { readonly send: (id: string, message: JSONRPCMessage) => Promise<void> }
   ): Promise<string> {
     const [, number, stream] = /^(\d{1,15})\.(.+)$/.exec(lastEventId) ?? []
-    const isKnown = this.#events.some((event) => event.stream === stream && event.number === Number(number))
+    const isKnown = lastEventId === beginning || this.#events.some((event) => event.stream === stream && event.number === Number(number))
     if (stream === undefined || (!isKnown && (this.#forgotten.get(stream) ?? Infinity) > Number(number)))
       throw new Error(`What followed the event ${JSON.stringify(lastEventId.slice(0, 80))} is not kept any more.`)
     for (const event of this.#events) {

@@ -1,4 +1,4 @@
-import { ResourceNotFoundError, ResourceTemplate, type ServerContext } from "@modelcontextprotocol/server"
+import { ResourceNotFoundError, ResourceTemplate, type ServerContext, UriTemplate, type Variables } from "@modelcontextprotocol/server"
 import type { StreamHost } from "../../host/index.ts"
 import { type Asker, type Offer, type OfferedResource, owner } from "./makeServer.ts"
 import type { McpStream } from "./McpStream.ts"
@@ -35,6 +35,16 @@ export const streamOffer = ({ host, streams, version }: StreamOfferOptions): Off
   })),
   resources: resourcesOf(streams)
 })
+
+/** The package wants all of the parameters, in their order; here each may be left out. */
+class OutputsTemplate extends UriTemplate {
+  override match(uri: string): Variables | null {
+    const url = URL.parse(uri)
+    const [, id] = /^\/([^/]+)\/outputs$/.exec(url?.pathname ?? "") ?? []
+    if (url?.protocol !== "rtfs-stream:" || id === undefined) return null
+    return { id, ...Object.fromEntries([...url.searchParams].filter(([name]) => name === "cursor" || name === "limit")) }
+  }
+}
 
 /** What one resource may hold of outputs, and of how many. */
 const mostCharacters = 16_000
@@ -76,7 +86,7 @@ const resourcesOf = (streams: McpStreams): ReadonlyArray<OfferedResource> => {
       name: "stream-outputs",
       description: "A page of what a stream gave, from a cursor or from the oldest item that is kept; looking at it makes no room",
       mimeType,
-      at: new ResourceTemplate("rtfs-stream:///{id}/outputs{?cursor,limit}", { list: undefined }),
+      at: new ResourceTemplate(new OutputsTemplate("rtfs-stream:///{id}/outputs{?cursor,limit}"), { list: undefined }),
       read: (uri, { cursor, id, limit = "20" }, asker) => {
         const stream = found(uri, id, asker)
         const items = /^\d{1,3}$/.test(String(limit)) ? Math.min(mostItems, Math.max(1, Number(limit))) : 20
