@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { describe, expect, it } from "vitest"
@@ -20,6 +21,8 @@ export interface QueueUnderTest {
   readonly ordered?: boolean
   /** Ends the connections, and lets no new ones come up for a moment. */
   readonly cutOff?: () => Promise<void>
+  /** Holds back for so long (ms) what the server sends. */
+  readonly stall?: (ms: number) => Promise<void>
 }
 
 const message = (key: string, body: string | Uint8Array = key): NewMessage => ({
@@ -45,10 +48,11 @@ export const receiveAll = (from: QueueSubscription, count: number, patienceMs = 
   })
 
 const leaseMs = 30_000
+const delayMs = 600
 
 /** What every queue promises. */
 export const queueContract = (queue: QueueUnderTest): void => {
-  const { cutOff, dedupes, freshQueue, leases, name, open, ordered = true, unavailable, uncounts } = queue
+  const { cutOff, dedupes, freshQueue, leases, name, open, ordered = true, stall, unavailable, uncounts } = queue
   const run = <A>(body: (backend: QueueBackend, name: string) => Effect.Effect<A, unknown, Scope.Scope>) =>
     Effect.runPromise(Effect.scoped(Effect.flatMap(open, (backend) => body(backend, freshQueue()))))
 
@@ -160,13 +164,69 @@ export const queueContract = (queue: QueueUnderTest): void => {
         Effect.gen(function* () {
           const from = yield* backend.subscribe(q, { leaseMs, maxHeld: 100 })
           yield* backend.publish(q, [message("late"), message("soon")])
-          const [late, soon] = yield* receiveAll(from, 2)
-          const returning = yield* Effect.forkScoped(from.giveBack([late!], { delayMs: 1000, isUnstarted: false }))
+          const both = yield* receiveAll(from, 2)
+          const [late, soon] = ["late", "soon"].map((text) => both.find((delivery) => textOf(delivery) === text))
+          const givenBackAt = performance.now()
+          const returning = yield* Effect.forkScoped(from.giveBack([late!], { delayMs, isUnstarted: false }))
           yield* from.giveBack([soon!], { delayMs: 0, isUnstarted: false })
-          expect((yield* receiveAll(from, 2)).map(textOf).sort()).toEqual(["late", "soon"])
-          void returning
+          const [first] = yield* receiveAll(from, 1)
+          expect(textOf(first!)).toBe("soon")
+          yield* from.acknowledge([first!])
+          const [second] = yield* receiveAll(from, 1, 10_000)
+          // Servers count in whole milliseconds, and Redis from when it was told.
+          expect(performance.now() - givenBackAt).toBeGreaterThanOrEqual(delayMs - 5)
+          expect(textOf(second!)).toBe("late")
+          expect(second!.attempts).toBe(2)
+          yield* Fiber.join(returning)
         })
       ))
+
+    it("forgets each of many that are acknowledged around one that is not, although the consumer ends at once", () =>
+      run((backend, q) =>
+        Effect.gen(function* () {
+          const keys = Array.from({ length: 1000 }, (_, n) => String(n))
+          yield* backend.publish(
+            q,
+            keys.map((key) => message(key))
+          )
+          const others = Effect.gen(function* () {
+            const from = yield* backend.subscribe(q, { leaseMs, maxHeld: 1000 })
+            const received = yield* receiveAll(from, keys.length)
+            const gone = yield* from.acknowledge(received.filter((delivery) => textOf(delivery) !== "0"))
+            expect(gone.length).toBe(keys.length - 1)
+          })
+          yield* Effect.scoped(others)
+          const from = yield* backend.subscribe(q, { leaseMs, maxHeld: 1000 })
+          const again = yield* receiveAll(from, 2, 1200)
+          expect(again.map(textOf).filter((text) => text !== "0")).toEqual([])
+        })
+      ))
+
+    it.skipIf(stall === undefined)(
+      "gives what was held up on its way, and counts it as given once",
+      () =>
+        run((backend, q) =>
+          Effect.gen(function* () {
+            const keys = Array.from({ length: 200 }, (_, n) => String(n))
+            const from = yield* backend.subscribe(q, { leaseMs, maxHeld: 1000 })
+            const taking = yield* Effect.forkScoped(receiveAll(from, keys.length, 8000))
+            yield* Effect.sleep(50)
+            const publishing = yield* Effect.forkScoped(
+              backend.publish(
+                q,
+                keys.map((key) => message(key))
+              )
+            )
+            yield* Effect.sleep(0)
+            yield* Effect.promise(() => stall!(1700))
+            yield* Fiber.join(publishing)
+            const received = yield* Fiber.join(taking)
+            expect(new Set(received.map(textOf))).toEqual(new Set(keys))
+            expect(received.filter(({ attempts }) => attempts > 1)).toEqual([])
+          })
+        ),
+      20_000
+    )
 
     it.skipIf(!leases)(
       "gives a message to another when its lease has run out, and not while it is extended",

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Consumer, JetStreamClient, JetStreamManager, JsMsg } from "@nats-io/jetstream"
+import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream"
 import type { MsgHdrs, NatsConnection } from "@nats-io/transport-node"
+import { certificateProblem, trustOf } from "../certificates.ts"
 import type { ServerUrl } from "../ServerUrl.ts"
-import { Arrivals } from "./Arrivals.ts"
+import { NatsPulls } from "./NatsPulls.ts"
 import type { Delivery, NewMessage, QueueBackend, QueueDepth, QueueSubscription, SubscriptionOptions } from "./QueueBackend.ts"
 import { lostQueue, missingPackage, QueueFailure } from "./QueueFailure.ts"
 
@@ -14,11 +15,7 @@ const durable = "rtfs-streams"
 /** For so long the server knows the keys of a queue that is made here. */
 const keyNanos = 60 * 60 * 1e9
 
-/** How long one request for messages stands; the shortest that the server's client allows. */
-const fetchMs = 1000
-
 const typeHeader = "Content-Type"
-const keyHeader = "Nats-Msg-Id"
 
 /**
  * Queues as JetStream streams with the retention of a work queue, each with one durable consumer. One that is there is used
@@ -49,30 +46,28 @@ export class NatsQueue implements QueueBackend {
   }
 
   subscribe(queue: string, options: SubscriptionOptions): Effect.Effect<QueueSubscription, QueueFailure, Scope.Scope> {
-    const arrivals = new Arrivals()
+    const prepare = this.#attempt(() => this.#makeConsumer(queue, options))
     return Effect.map(
       Effect.acquireRelease(
-        Effect.map(
-          this.#attempt(() => this.#consumer(queue, options)),
-          (consumer) => new Fetches(consumer, arrivals, (error) => failureOf(this.location, error))
-        ),
-        (fetches) => this.#stop(fetches, arrivals)
+        Effect.map(prepare, () => this.#pullsOf(queue)),
+        (pulls) => Effect.promise(() => pulls.stop().finally(() => pulls.close()))
       ),
-      (fetches): QueueSubscription => ({
-        receive: (max) =>
+      (pulls): QueueSubscription => {
+        const take = (max: number) =>
           Effect.suspend(() => {
-            if (arrivals.length === 0) fetches.begin(max)
-            return arrivals.take(max)
-          }),
-        acknowledge: (deliveries) =>
-          Effect.as(
-            this.#tell(deliveries, (message) => message.ack()),
-            deliveries
-          ),
-        giveBack: (deliveries, { delayMs }) => this.#tell(deliveries, (message) => message.nak(delayMs)),
-        stop: this.#stop(fetches, arrivals),
-        extend: (deliveries) => this.#tell(deliveries, (message) => message.working())
-      })
+            if (pulls.arrivals.length === 0) pulls.begin(max)
+            return pulls.arrivals.take(max)
+          })
+        const remake = Effect.map(prepare, () => (pulls.isMissing = false))
+        return {
+          receive: (max) => Effect.suspend(() => (pulls.isMissing ? Effect.andThen(remake, take(max)) : take(max))),
+          acknowledge: (deliveries) => Effect.as(this.#tell(deliveries, "+ACK"), deliveries),
+          giveBack: (deliveries, { delayMs }) =>
+            this.#tell(deliveries, delayMs === 0 ? "-NAK" : `-NAK ${JSON.stringify({ delay: delayMs * 1e6 })}`),
+          stop: Effect.promise(() => pulls.stop()),
+          extend: (deliveries) => this.#tell(deliveries, "+WPI")
+        }
+      }
     )
   }
 
@@ -101,20 +96,19 @@ export class NatsQueue implements QueueBackend {
     })
   }
 
-  /** What is on its way to nobody would wait for its lease to run out. */
-  #stop(fetches: Fetches, arrivals: Arrivals): Effect.Effect<void> {
-    return Effect.promise(async () => {
-      await fetches.ended
-      for (const { receipt } of arrivals.takeAll()) (receipt as JsMsg).nak()
-      await this.#nats.connection.flush().catch(() => {})
-    })
+  #pullsOf(queue: string): NatsPulls {
+    const { connection, newInbox } = this.#nats
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${streamOf(queue)}.${durable}`
+    return new NatsPulls(connection, { location: this.location, subject, inbox: newInbox() })
   }
 
   /** They were told to the server when this completes, since it works commands off in order. */
-  #tell(deliveries: ReadonlyArray<Delivery>, tell: (message: JsMsg) => void): Effect.Effect<void, QueueFailure> {
+  #tell(deliveries: ReadonlyArray<Delivery>, what: string): Effect.Effect<void, QueueFailure> {
     return this.#attempt(async () => {
-      for (const { receipt } of deliveries) tell(receipt as JsMsg)
-      await this.#nats.connection.flush()
+      const { connection } = this.#nats
+      const payload = Buffer.from(what)
+      for (const { receipt } of deliveries) connection.publish(receipt as string, payload)
+      await connection.flush()
     })
   }
 
@@ -151,18 +145,23 @@ export class NatsQueue implements QueueBackend {
     return subject
   }
 
-  async #consumer(queue: string, { leaseMs }: SubscriptionOptions): Promise<Consumer> {
-    const { client, manager } = this.#nats
+  async #makeConsumer(queue: string, { leaseMs }: SubscriptionOptions): Promise<void> {
+    const { manager } = this.#nats
     await this.#subjectOf(queue)
     const name = streamOf(queue)
     const wanted = { ack_wait: leaseMs * 1e6, max_ack_pending: 100_000 }
-    const there = await manager.consumers.info(name, durable).catch((error: unknown) => {
-      if (isMissing(error)) return undefined
+    try {
+      const there = await manager.consumers.info(name, durable).catch((error: unknown) => {
+        if (isMissing(error)) return undefined
+        throw error
+      })
+      if (there === undefined) await manager.consumers.add(name, { durable_name: durable, ack_policy: "explicit", ...wanted })
+      else if (there.config.ack_wait !== wanted.ack_wait) await manager.consumers.update(name, durable, wanted)
+    } catch (error) {
+      // The stream may have been deleted.
+      this.#subjects.delete(queue)
       throw error
-    })
-    if (there === undefined) await manager.consumers.add(name, { durable_name: durable, ack_policy: "explicit", ...wanted })
-    else if (there.config.ack_wait !== wanted.ack_wait) await manager.consumers.update(name, durable, wanted)
-    return client.consumers.get(name, durable)
+    }
   }
 
   #headersOf(fields: Readonly<Record<string, string>>): MsgHdrs {
@@ -181,53 +180,7 @@ interface Nats {
   readonly client: JetStreamClient
   readonly manager: JetStreamManager
   readonly newHeaders: () => MsgHdrs
-}
-
-/** Requests for messages, one at a time. */
-class Fetches {
-  readonly #consumer: Consumer
-  readonly #arrivals: Arrivals
-  readonly #failureOf: (error: unknown) => QueueFailure
-  #underWay: Promise<void> | undefined
-
-  constructor(consumer: Consumer, arrivals: Arrivals, failureOf: (error: unknown) => QueueFailure) {
-    this.#consumer = consumer
-    this.#arrivals = arrivals
-    this.#failureOf = failureOf
-  }
-
-  begin(max: number): void {
-    this.#underWay ??= this.#fetch(max).finally(() => (this.#underWay = undefined))
-  }
-
-  get ended(): Promise<void> {
-    return this.#underWay ?? Promise.resolve()
-  }
-
-  async #fetch(max: number): Promise<void> {
-    try {
-      const messages = await this.#consumer.fetch({ max_messages: max, expires: fetchMs })
-      for await (const message of messages) this.#arrivals.push(deliveryOf(message))
-    } catch (error) {
-      this.#arrivals.fail(this.#failureOf(error))
-    }
-  }
-}
-
-const deliveryOf = (message: JsMsg): Delivery => {
-  const headers: Record<string, string> = {}
-  for (const name of message.headers?.keys() ?? []) headers[name === keyHeader ? "message-key" : name] = message.headers!.get(name)
-  const contentType = headers[typeHeader]
-  delete headers[typeHeader]
-  return {
-    id: String(message.info.streamSequence),
-    attempts: message.info.deliveryCount,
-    time: Math.floor(message.info.timestampNanos / 1e6),
-    body: message.data,
-    contentType,
-    headers,
-    receipt: message
-  }
+  readonly newInbox: () => string
 }
 
 /** Names of streams are narrow; different queues stay different. */
@@ -238,9 +191,12 @@ const streamOf = (queue: string): string =>
 
 const isMissing = (error: unknown): boolean => error instanceof Error && /not found/i.test(error.message)
 
-const connect = async ({ location, url }: ServerUrl): Promise<Nats> => {
+const connect = async ({ authority, location, url }: ServerUrl): Promise<Nats> => {
+  const trust = trustOf(authority)
   const { jetstream, jetstreamManager, transport } = await load(location)
-  const { host, password, protocol, username } = new URL(url)
+  const { host, hostname, password, protocol, username } = new URL(url)
+  // Without the host the client compares an address with "localhost".
+  const tls = { ...trust, host: hostname }
   const connection = await transport.connect({
     servers: host,
     ...(username === ""
@@ -248,13 +204,19 @@ const connect = async ({ location, url }: ServerUrl): Promise<Nats> => {
       : password === ""
         ? { token: decodeURIComponent(username) }
         : { user: decodeURIComponent(username), pass: decodeURIComponent(password) }),
-    ...(protocol === "tls:" ? { tls: {} } : {}),
+    ...(protocol === "tls:" || trust !== undefined ? { tls } : {}),
     name: "rtfs-streams",
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     timeout: 5000
   })
-  return { connection, client: jetstream(connection), manager: await jetstreamManager(connection), newHeaders: () => transport.headers() }
+  return {
+    connection,
+    client: jetstream(connection),
+    manager: await jetstreamManager(connection),
+    newHeaders: () => transport.headers(),
+    newInbox: () => transport.createInbox()
+  }
 }
 
 const load = async (location: string) => {
@@ -269,9 +231,15 @@ const load = async (location: string) => {
   }
 }
 
+/** The client hands on what TLS said, or wraps it. */
+const certificateOf = (error: unknown) => certificateProblem(error) ?? certificateProblem((error as { readonly cause?: unknown }).cause)
+
 const failureOf = (location: string, error: unknown): QueueFailure => {
   if (error instanceof QueueFailure) return error
   const message = error instanceof Error ? error.message || error.name : String(error)
+  const certificate = certificateOf(error)
+  if (certificate !== undefined)
+    return new QueueFailure(location, `${certificate.problem} (${message})`, { fix: certificate.fix, isPassing: false, cause: error })
   if (/authorization|permission/i.test(message)) {
     return new QueueFailure(location, `refuses this user (${message})`, {
       fix: "Check user, password and permissions.",

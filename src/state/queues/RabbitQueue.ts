@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Options, Replies } from "amqplib"
+import { certificateProblem, trustOf } from "../certificates.ts"
 import type { ServerUrl } from "../ServerUrl.ts"
 import { Arrivals } from "./Arrivals.ts"
 import type { Delivery, NewMessage, QueueBackend, QueueDepth, QueueSubscription, SubscriptionOptions } from "./QueueBackend.ts"
@@ -123,7 +124,8 @@ export class RabbitQueue implements QueueBackend {
     const isThere = await looking.checkQueue(queue).then(
       () => true,
       (error: unknown) => {
-        if ((error as { code?: number }).code === 404) return false
+        // The same code is for a queue that is not ready again after the server was restarted.
+        if ((error as { code?: number }).code === 404 && /no queue/.test(String(error))) return false
         throw error
       }
     )
@@ -222,16 +224,7 @@ class HeldMessages {
     const channel = this.#current
     const there = deliveries.filter(({ receipt }) => (receipt as Receipt).channel === channel)
     if (channel === undefined || there.length === 0) return []
-    const messages = new Map(there.map(({ receipt }) => [tagOf(receipt), (receipt as Receipt).message] as const))
-    const upTo = this.#lastOfFirst(messages)
-    // One word for the first of them, as long as none of another kind is among those.
-    if (upTo !== undefined) channel.ack(messages.get(upTo)!, true)
-    for (const [tag, message] of messages) {
-      this.#unsettled.delete(tag)
-      if (upTo === undefined || tag > upTo) channel.ack(message)
-    }
-    // The server works commands of a channel off in order, so these are done when it answers another.
-    await channel.checkQueue(this.#queue)
+    await this.#settle(channel, there, (message, allUpTo) => channel.ack(message, allUpTo))
     return there
   }
 
@@ -239,10 +232,23 @@ class HeldMessages {
     const channel = this.#current
     const there = deliveries.filter(({ receipt }) => (receipt as Receipt).channel === channel)
     if (channel === undefined || there.length === 0) return
-    for (const { receipt } of there) {
-      this.#unsettled.delete(tagOf(receipt))
-      channel.nack((receipt as Receipt).message, false, true)
+    await this.#settle(channel, there, (message, allUpTo) => channel.nack(message, allUpTo, true))
+  }
+
+  /** With one word for the first of them, as long as none of another kind is among those. */
+  async #settle(
+    channel: Channel,
+    deliveries: ReadonlyArray<Delivery>,
+    tell: (message: ConsumeMessage, allUpTo: boolean) => void
+  ): Promise<void> {
+    const messages = new Map(deliveries.map(({ receipt }) => [tagOf(receipt), (receipt as Receipt).message] as const))
+    const upTo = this.#lastOfFirst(messages) ?? -1
+    if (upTo >= 0) tell(messages.get(upTo)!, true)
+    for (const [tag, message] of messages) {
+      this.#unsettled.delete(tag)
+      if (tag > upTo) tell(message, false)
     }
+    // The server works commands of a channel off in order, so it has these when it answers another.
     await channel.checkQueue(this.#queue)
   }
 
@@ -258,16 +264,26 @@ class HeldMessages {
 
   async stop(): Promise<void> {
     const channel = this.#current
-    if (channel === undefined || this.#consumer === undefined) return
-    await channel.cancel(this.#consumer.consumerTag).catch(() => {})
+    const consumer = this.#consumer
+    if (channel === undefined || consumer === undefined) return
+    this.#consumer = undefined
+    await channel.cancel(consumer.consumerTag).catch(() => {})
     await this.giveBack(this.arrivals.takeAll()).catch(() => {})
   }
 
-  /** With the channel, all that is in it goes back. */
+  /**
+   * With the channel, all that is in it goes back.
+   *
+   * Of what was acknowledged one by one the server passes 32 on to a quorum queue at once; the others wait in the channel for
+   * an answer, and a channel that is closed forgets them: the messages would come again. Its answer to `cancel` goes through
+   * the queue, too; so the ones that wait are on their way when the command after it is answered.
+   */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     const channel = this.#current
+    await this.stop()
+    await channel?.checkQueue(this.#queue).catch(() => {})
     this.#current = undefined
     await channel?.close().catch(() => {})
   }
@@ -281,30 +297,30 @@ interface Receipt {
 const tagOf = (receipt: unknown): number => (receipt as Receipt).message.fields.deliveryTag
 
 const deliveryOf = (message: ConsumeMessage, channel: Channel, ordinal: number): Delivery => {
-  const {
-    contentType,
-    headers = {},
-    messageId,
-    timestamp
-  } = message.properties as Options.Publish & { readonly headers?: Record<string, unknown> }
-  const { fields } = message
-  const counted = headers["x-delivery-count"]
-  const named = Object.entries(headers).filter(([name, value]) => !name.startsWith("x-") && value !== null && typeof value !== "object")
+  const { content, fields, properties } = message
+  const { contentType, messageId, timestamp } = properties as Options.Publish
+  const given = (properties.headers ?? {}) as Readonly<Record<string, unknown>>
+  const headers: Record<string, string> = {}
+  for (const name in given) {
+    const value = given[name]
+    if (name !== sentAt && !name.startsWith("x-") && value !== null && typeof value !== "object") headers[name] = String(value)
+  }
+  if (messageId !== undefined) headers["message-key"] = messageId
+  const counted = given["x-delivery-count"]
+  const sent = given[sentAt]
   return {
     id: messageId ?? `unnamed-${ordinal}`,
     attempts: typeof counted === "number" ? counted + 1 : fields.redelivered ? 2 : 1,
-    // Its timestamps are whole seconds; ours are written beside it.
-    time:
-      typeof headers["sent-at"] === "string" ? Number(headers["sent-at"]) : typeof timestamp === "number" ? timestamp * 1000 : undefined,
-    body: message.content,
+    time: typeof sent === "string" ? Number(sent) : typeof timestamp === "number" ? timestamp * 1000 : undefined,
+    body: content,
     contentType,
-    headers: {
-      ...Object.fromEntries(named.filter(([name]) => name !== "sent-at").map(([name, value]) => [name, String(value)])),
-      ...(messageId === undefined ? {} : { "message-key": messageId })
-    },
+    headers,
     receipt: { channel, message } satisfies Receipt
   }
 }
+
+/** Its timestamps are whole seconds; ours are written beside them. */
+const sentAt = "sent-at"
 
 const publishOne = (channel: ConfirmChannel, queue: string, { body, contentType, headers, key, time }: NewMessage): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -313,15 +329,19 @@ const publishOne = (channel: ConfirmChannel, queue: string, { body, contentType,
       messageId: key,
       contentType,
       timestamp: Math.floor(time / 1000),
-      headers: { ...headers, "sent-at": String(time) }
+      headers: { ...headers, [sentAt]: String(time) }
     }
     const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     channel.sendToQueue(queue, content, options, (error: unknown) => (error ? reject(error) : resolve()))
   })
 
-const connect = async ({ location, url }: ServerUrl): Promise<ChannelModel> => {
+const connect = async ({ authority, location, url }: ServerUrl): Promise<ChannelModel> => {
   const { default: amqplib } = await load(location)
-  return amqplib.connect(url, { timeout: 5000, clientProperties: { connection_name: "rtfs-streams" } })
+  return amqplib.connect(url, {
+    ...trustOf(authority),
+    timeout: 5000,
+    clientProperties: { connection_name: "rtfs-streams" }
+  })
 }
 
 const load = async (location: string) => {
@@ -335,6 +355,9 @@ const load = async (location: string) => {
 const failureOf = ({ location, redacted }: ServerUrl, error: unknown): QueueFailure => {
   if (error instanceof QueueFailure) return error
   const message = redacted(error instanceof Error ? error.message || error.name : String(error))
+  const certificate = certificateProblem(error)
+  if (certificate !== undefined)
+    return new QueueFailure(location, `${certificate.problem} (${message})`, { fix: certificate.fix, isPassing: false })
   if (/ACCESS_REFUSED|ACCESS-REFUSED|403/.test(message)) {
     return new QueueFailure(location, `refuses this user (${message})`, { fix: "Check user, password and permissions.", isPassing: false })
   }

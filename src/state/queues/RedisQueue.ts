@@ -205,14 +205,14 @@ const deliveryOf = (id: string, fields: ReadonlyArray<Buffer>, attempts: number)
     return { id, attempts, time: timeOfId(id), body, contentType: "application/json", headers: {}, receipt: undefined }
   }
   const { body, headers, key, time, type } = found
-  const sent = time === undefined ? Number.NaN : Number(time.latin1Slice())
+  const sent = time === undefined ? Number.NaN : Number(time.toString("latin1"))
   return {
     id,
     attempts,
     time: Number.isFinite(sent) ? sent : timeOfId(id),
     body,
     contentType: type === undefined ? undefined : nameOf(type),
-    headers: headersOf(headers, key?.utf8Slice()),
+    headers: headersOf(headers, key?.toString()),
     receipt: undefined
   }
 }

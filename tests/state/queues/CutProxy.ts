@@ -1,9 +1,11 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net"
 
-/** Stands between a client and its server on this machine, and closes the connections of that client alone when it is told to. */
+/** Stands between a client and its server on this machine: closes the connections of that client alone, or holds back what comes to it. */
 export class CutProxy {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  /** Of each connection to the server, the client. */
+  readonly #clients = new Map<Socket, Socket>()
   #isDown = false
 
   private constructor(server: Server) {
@@ -35,6 +37,15 @@ export class CutProxy {
     this.#isDown = false
   }
 
+  /** Holds back what the server sends, until `flow`. */
+  stall(): void {
+    for (const [server, client] of this.#clients) server.unpipe(client).pause()
+  }
+
+  flow(): void {
+    for (const [server, client] of this.#clients) server.pipe(client)
+  }
+
   close(): void {
     this.cut()
     this.#server.close()
@@ -55,9 +66,11 @@ export class CutProxy {
         .on("error", () => {})
         .on("close", () => {
           this.#sockets.delete(from)
+          this.#clients.delete(from)
           to.destroy()
         })
       from.pipe(to)
     }
+    this.#clients.set(server, client)
   }
 }

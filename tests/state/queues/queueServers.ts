@@ -107,11 +107,16 @@ export const servers = async (): Promise<ReadonlyArray<Server>> => {
         await new Promise((resolve) => setTimeout(resolve, 200))
         proxy.mend()
       }
+      const stall = async (ms: number) => {
+        proxy.stall()
+        await new Promise((resolve) => setTimeout(resolve, ms))
+        proxy.flow()
+      }
       const remove = async () => {
         proxy.close()
         await server.remove()
       }
-      return { ...server, url, proxy, remove, cutOff, open: openQueueBackend(url) }
+      return { ...server, url, proxy, remove, cutOff, stall, open: openQueueBackend(url) }
     })
   )
 }
