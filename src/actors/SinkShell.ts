@@ -219,8 +219,9 @@ export class SinkShell extends Shell<HeldItem> {
   private passBarrier(sink: AsyncSink): Effect.Effect<void, ActorFailure> {
     return Effect.map(this.guard(sink.sync ?? Effect.void), () => {
       this.position = sink.position()
-      this.definition.checkpointing?.onBarrier(this.barrier, this.snapshot())
+      // Before it answers: the last answer stores the checkpoint, some stores at once.
       this.storedPosition.passed(this.barrier, this.position)
+      this.definition.checkpointing?.onBarrier(this.barrier, this.snapshot())
       this.aligned.forEach((isAligned, edge) => {
         if (isAligned) this.mailbox.unblockEdge(edge)
       })

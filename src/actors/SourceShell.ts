@@ -201,8 +201,9 @@ export class SourceShell extends Shell {
     }
     for (const barrier of this.barriers.splice(0)) {
       const snapshot = this.snapshot()
-      this.definition.checkpointing?.onBarrier(barrier, snapshot)
+      // Before it answers: the last answer stores the checkpoint, some stores at once.
       this.storedPosition.passed(barrier, snapshot.position ?? undefined)
+      this.definition.checkpointing?.onBarrier(barrier, snapshot)
       // What nobody has taken can be read again: a barrier does not wait for a slow receiver to work a whole batch off.
       if (this.isSplit) this.output.signalAhead!("barrier", this.now(), barrier)
       else this.output.signal("barrier", this.now(), barrier)

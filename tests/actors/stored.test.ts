@@ -123,6 +123,27 @@ describe("a source and a sink that are told of stored checkpoints", () => {
     expect(told).toEqual([2, 3, "finish"])
   })
 
+  it("tells a source and a sink also where the checkpoint is stored within the answer to its barrier", async () => {
+    for (const isSource of [true, false]) {
+      const told: Array<unknown> = []
+      const input = mailbox()
+      const output = mailbox()
+      // The last to answer completes the round, and a store of this process has done its work when it gives back control.
+      const checkpointing: ActorCheckpointing = { ...coordinator(), onBarrier: (barrier) => made.stored(barrier as number) }
+      const made: Actor = isSource
+        ? actor({ input: { source: source(told) }, outputs: [{ mailbox: output, edge: 0 }], checkpointing })
+        : actor({ input: { mailbox: input, edges: 1 }, sink: sink(told), checkpointing })
+      const fiber = begin(made)
+      await quiet()
+      if (isSource) made.startBarrier(1)
+      else new Sender(input).items(1, 2).signal("barrier", 1)
+      await quiet()
+      await settled(made)
+      expect(told).toEqual([2])
+      await kill(fiber)
+    }
+  })
+
   it("tells a sink of another process the position that it resumes at", async () => {
     const told: Array<unknown> = []
     const input = mailbox()
