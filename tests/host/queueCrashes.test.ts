@@ -139,6 +139,32 @@ describe("leases of the embedded queue, by a clock that only the test moves", ()
       })
     ))
 
+  it("hold back what was given back for its delay, to the millisecond, and count only what was begun", () =>
+    inTime(
+      Effect.gen(function* () {
+        const backend = yield* open
+        const from = yield* backend.subscribe("q", { leaseMs: 30_000, maxHeld: 10 })
+        yield* backend.publish("q", [message("a"), message("b"), message("c")])
+        const [a, b, c] = yield* from.receive(3)
+        yield* from.giveBack([a!], { delayMs: 5000, isUnstarted: false })
+        yield* from.giveBack([b!], { delayMs: 20_000, isUnstarted: true })
+        yield* from.acknowledge([c!])
+        const attempts = Effect.gen(function* () {
+          const fiber = yield* Effect.forkScoped(from.receive(3))
+          yield* TestClock.adjust(200)
+          return (yield* Fiber.join(fiber)).map((delivery) => [Buffer.from(delivery.body).toString(), delivery.attempts])
+        })
+        yield* TestClock.adjust(4799)
+        expect(yield* attempts).toEqual([])
+        yield* TestClock.adjust(1)
+        expect(yield* attempts).toEqual([["a", 2]])
+        yield* TestClock.adjust(14_599)
+        expect(yield* attempts).toEqual([])
+        yield* TestClock.adjust(1)
+        expect(yield* attempts).toEqual([["b", 1]])
+      })
+    ))
+
   it("are over when the store is opened again: who had them is gone", async () => {
     const store = `sqlite:${join(folder, "leases.db")}`
     const scope = Scope.makeUnsafe()

@@ -49,13 +49,20 @@ const withHost = async <A>(options: HostOptions, body: (host: StreamHost) => Pro
 const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 
 const settings = [
-  { name: "embedded", setting: embedded, unavailable: undefined, wait: 0 },
-  ...all.map((server) => ({ name: server.name, setting: () => onServer(server), unavailable: server.unavailable, wait: 1500 }))
+  { name: "embedded", setting: embedded, unavailable: undefined, wait: 0, leases: true },
+  ...all.map((server) => ({
+    name: server.name,
+    setting: () => onServer(server),
+    unavailable: server.unavailable,
+    wait: 1500,
+    leases: server.leases
+  }))
 ]
 
-for (const { name, setting, unavailable, wait } of settings) {
+for (const { leases, name, setting, unavailable, wait } of settings) {
   const title = unavailable === undefined ? name : `${name}: ${unavailable}`
-  describe.skipIf(unavailable !== undefined)(`queues of programs, ${title}`, () => {
+  // Side by side, because they mostly wait.
+  describe.skipIf(unavailable !== undefined)(`queues of programs, ${title}`, { concurrent: true }, () => {
     it("takes what was produced, and acknowledges all of it", async () => {
       const { look, options } = setting()
       const queue = freshQueue()
@@ -131,6 +138,85 @@ for (const { name, setting, unavailable, wait } of settings) {
         expect(value).toMatchObject([{ body: 1, headers: { "original-queue": queue } }])
       })
     }, 30_000)
+
+    it("puts aside with body, key, headers and reason, at once what can't be read", async () => {
+      const { look, options } = setting()
+      const queue = freshQueue()
+      const dead = freshQueue()
+      await look((backend) =>
+        backend.publish(queue, [
+          {
+            key: "bad",
+            body: Buffer.from("{no json"),
+            contentType: "application/json",
+            headers: { trace: "t-1" },
+            time: 1_700_000_000_000
+          },
+          { key: "good", body: Buffer.from("[1]"), contentType: "application/json", headers: {}, time: 1_700_000_000_000 }
+        ])
+      )
+      const collect = (from: string, more: string) =>
+        `(call :stream.await (call :stream.to-collection {:source (call :stream.queue.consume "${from}" {:wait ${wait} ${more}})}))`
+      await withHost(options, async (host) => {
+        const good = await host.run(collect(queue, `:dead-letter-queue "${dead}"`))
+        expect(good.value).toMatchObject([{ body: [1], headers: { "message-key": "good" } }])
+        const bad = (await host.run(collect(dead, ":format :text"))).value as ReadonlyArray<{ readonly headers: Record<string, string> }>
+        expect(bad).toMatchObject([
+          { body: "{no json", attempts: 1, headers: { trace: "t-1", "original-key": "bad", "original-queue": queue, attempts: "1" } }
+        ])
+        expect(bad[0]!.headers["dead-letter-reason"]).toMatch(/can't be read/)
+      })
+      expect((await look((backend) => backend.depth(queue))).waiting).toBe(0)
+    }, 20_000)
+
+    it("gives what a stream had begun again after :nack-delay, and not before", async () => {
+      const { options } = setting()
+      const queue = freshQueue()
+      let failedAt = 0
+      let cameAt = 0
+      const bindings = {
+        work: () => {
+          failedAt = performance.now()
+          throw new Error("broken")
+        },
+        came: (message: unknown) => {
+          cameAt = performance.now()
+          return message
+        }
+      }
+      await withHost({ ...options, bindings }, async (host) => {
+        await host.run(`(call :stream.queue.produce "${queue}" {:data-stream [1]})`)
+        const failing = `(call :stream.for-each (call :stream.queue.consume "${queue}" {:nack-delay 800}) {:callback (fn [m] (work))})`
+        await expect(host.run(failing)).rejects.toThrow("broken")
+        const { value } = await host.run(
+          `(call :stream.await (call :stream.to-collection {:source (call :stream.map (call :stream.queue.consume "${queue}" {:wait 2000}) {:transform came})}))`
+        )
+        expect(cameAt - failedAt).toBeGreaterThanOrEqual(795)
+        expect(value).toMatchObject([{ body: 1, attempts: 2 }])
+      })
+    }, 20_000)
+
+    it.skipIf(!leases)(
+      "extends a message as long as the work on it takes, so that no other consumer gets it",
+      async () => {
+        const { options } = setting()
+        const queue = freshQueue()
+        const worked: Array<number> = []
+        const bindings = {
+          work: async ({ attempts }: { readonly attempts: number }) => {
+            worked.push(attempts)
+            await new Promise((resolve) => setTimeout(resolve, 2200))
+          }
+        }
+        const consume = `(call :stream.for-each (call :stream.queue.consume "${queue}" {:visibility-timeout 1 :batch-size 1 :wait 2500}) {:callback work})`
+        await withHost({ ...options, bindings }, async (host) => {
+          await host.run(`(call :stream.queue.produce "${queue}" {:data-stream [1]})`)
+          await Promise.all([host.run(consume), host.run(consume)])
+        })
+        expect(worked).toEqual([1])
+      },
+      20_000
+    )
 
     it("loses nothing when it is stopped in between, and gives back what it had not begun", async () => {
       const { look, options } = setting()

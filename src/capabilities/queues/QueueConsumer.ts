@@ -203,8 +203,10 @@ export class QueueConsumer implements AsyncSource {
   /** First there, then gone here: a crash in between leaves it in both, and the other queue knows its key. */
   #bury(delivery: Delivery, why: string): Effect.Effect<void, unknown> {
     const { deadLetterQueue, queue } = this.#options
-    const { attempts, body, contentType = "application/octet-stream", headers, id, time } = delivery
-    const about = { "original-queue": queue, "original-id": id, "dead-letter-reason": why, attempts: String(attempts) }
+    const { attempts, body, contentType = "application/octet-stream", id, time } = delivery
+    const { "message-key": key, ...headers } = delivery.headers
+    const original = { "original-queue": queue, "original-id": id, ...(key === undefined ? {} : { "original-key": key }) }
+    const about = { ...original, "dead-letter-reason": why, attempts: String(attempts) }
     const letter = {
       key: `${queue}/${id}`,
       body,
