@@ -1,4 +1,5 @@
 import type { Client, QueryResult } from "pg"
+import { certificateProblem, trustOf } from "./certificates.ts"
 import { StoreFailure } from "./errors.ts"
 import type { ServerUrl } from "./ServerUrl.ts"
 
@@ -56,7 +57,10 @@ export class PostgresConnection {
 
   async #connect(): Promise<Client> {
     const { default: pg } = await loadPostgres(this.#server.location)
+    const ssl = trustOf(this.#server.authority)
     const client = new pg.Client({
+      // Without it the driver compares an address with "localhost".
+      ...(ssl && { ssl: { ...ssl, host: new URL(this.#server.url).hostname } }),
       connectionString: this.#server.url,
       application_name: "rtfs-streams",
       connectionTimeoutMillis: connectMs,
@@ -104,6 +108,8 @@ const postgresFailure = (server: ServerUrl, error: unknown): StoreFailure => {
   const shown = server.redacted(message || code).replace(/\.$/, "")
   const fail = (problem: string, fix: string) =>
     new StoreFailure(server.location, `${problem} (${shown})`, { fix, cause: Object.assign(new Error(shown), code === "" ? {} : { code }) })
+  const certificate = certificateProblem(error)
+  if (certificate !== undefined) return fail(certificate.problem, certificate.fix)
   if (code.startsWith("28") || code === "42501")
     return fail("refuses this user", "Check user, password and the rights of the user: it must be able to make a schema, or have one.")
   if (code === "53100") return fail("is full", "Free some space on the server's disk; what was committed before is still there.")

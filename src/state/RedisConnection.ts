@@ -1,4 +1,5 @@
 import type { RedisClientType } from "redis"
+import { certificateProblem, trustOf } from "./certificates.ts"
 import { StoreFailure } from "./errors.ts"
 import type { ServerUrl } from "./ServerUrl.ts"
 
@@ -36,11 +37,13 @@ export class RedisConnection {
   static async open(server: ServerUrl): Promise<RedisConnection> {
     const { createClient, RESP_TYPES } = await loadRedis(server.location)
     let isOpen = false
+    const trust = trusted(server)
     const client = createClient({
       url: server.url,
       RESP: 2,
       commandsQueueMaxLength: mostWaiting,
       socket: {
+        ...(trust && { ...trust, tls: true }),
         connectTimeout: 5000,
         // The first attempt tells at once what is wrong; later ones go on until the server is back.
         reconnectStrategy: (retries) => (isOpen ? Math.min(50 * 2 ** retries, 1000) : false)
@@ -96,6 +99,14 @@ export class RedisConnection {
   }
 }
 
+const trusted = (server: ServerUrl) => {
+  try {
+    return trustOf(server.authority)
+  } catch (error) {
+    throw redisFailure(server, error)
+  }
+}
+
 const asArgument = (value: RedisArgument): string | Buffer =>
   value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : String(value)
 
@@ -115,6 +126,8 @@ const redisFailure = (server: ServerUrl, error: unknown): StoreFailure => {
     .redacted(error instanceof Error ? error.message || String((error as { code?: unknown }).code) : String(error))
     .replace(/\.$/, "")
   const fail = (problem: string, fix: string) => new StoreFailure(server.location, problem, { fix, cause: new Error(message) })
+  const certificate = certificateProblem(error)
+  if (certificate !== undefined) return fail(`${certificate.problem} (${message})`, certificate.fix)
   if (/^(WRONGPASS|NOAUTH|NOPERM)/.test(message))
     return fail(`refuses this user (${message})`, "Check user, password and the permissions of the user.")
   if (message.startsWith("OOM")) return fail(`is full (${message})`, "Give Redis more memory (maxmemory), or keep less.")

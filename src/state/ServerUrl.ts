@@ -1,9 +1,13 @@
+import { takeAuthority } from "./certificates.ts"
+
 /** A URL of a server, parted into what the driver may see, what is ours, and what may stand in messages. */
 export interface ServerUrl {
   /** With credentials, without our own parameter. */
   readonly url: string
   readonly location: string
   readonly parameter: string | undefined
+  /** What `?ca=` says, for `trustOf`. */
+  readonly authority: string | undefined
   /** Takes the password out of what a driver says. */
   readonly redacted: (message: string) => string
 }
@@ -16,10 +20,12 @@ export const parseServerUrl = (text: string, parameter: string): ServerUrl | und
   const secrets = [url.password, decoded(url.password), url.searchParams.get("password") ?? ""].filter((secret) => secret !== "")
   const location = `${url.protocol}//${url.host}${url.pathname === "/" ? "" : url.pathname}`
   url.searchParams.delete(parameter)
+  const authority = takeAuthority(url)
   return {
     url: url.toString(),
     location: value === undefined ? location : `${location}?${parameter}=${value}`,
     parameter: value,
+    authority,
     redacted: (message) => secrets.reduce((shown, secret) => shown.replaceAll(secret, "***"), message)
   }
 }

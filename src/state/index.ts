@@ -1,3 +1,4 @@
+export { certificateProblem, takeAuthority, trustOf } from "./certificates.ts"
 export { type DataDirectory, takeDataDirectory } from "./DataDirectory.ts"
 export { DataDirectoryInUse, StoreFailure, StreamFenced, StreamInUse } from "./errors.ts"
 export { openStateStore, problemOfStoreUrl, type StoreOptions } from "./openStateStore.ts"

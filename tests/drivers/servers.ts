@@ -19,6 +19,10 @@ const { values } = parseArgs({
   }
 })
 
+// Servers are killed when the process exits, and it exits in order.
+for (const signal of ["SIGINT", "SIGTERM", "SIGPIPE"] as const) process.on(signal, () => process.exit(1))
+process.stdout.on("error", () => process.exit(1))
+
 console.log(`seed ${values.seed}`)
 const reports = []
 for (const { scenario, server } of serverCases) {

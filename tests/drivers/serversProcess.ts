@@ -79,6 +79,12 @@ const freePort = async (): Promise<number> => {
   return port
 }
 
+/** Those that run: none outlives this process. */
+const running = new Set<OwnServer>()
+process.on("exit", () => {
+  for (const server of running) server.killNow()
+})
+
 /** A server of our own, with its data in a folder that is removed with it. It can be killed as a power switch would, and started again. */
 export class OwnServer {
   readonly kind: ServerKind
@@ -126,6 +132,7 @@ export class OwnServer {
     })
     closeSync(log)
     this.#process = child
+    running.add(this)
     const deadline = performance.now() + patienceMs
     for (;;) {
       try {
@@ -143,13 +150,20 @@ export class OwnServer {
   /** With SIGKILL, and all that it started. */
   async kill(): Promise<void> {
     const child = this.#process
+    const hasEnded = child === undefined || child.exitCode !== null || child.signalCode !== null
+    const ended = hasEnded ? undefined : once(child, "exit")
+    this.killNow()
+    await ended
+  }
+
+  killNow(): void {
+    running.delete(this)
+    const child = this.#process
     this.#process = undefined
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const ended = once(child, "exit")
     // The first one stops before its children are looked for, so that it starts no further ones.
     signal(child.pid, "SIGSTOP")
     for (const pid of [...descendantsOf(child.pid), child.pid]) signal(pid, "SIGKILL")
-    await ended
   }
 
   async remove(): Promise<void> {

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { StoredItem } from "../../src/host/DeadLetterAccess.ts"
 import { decodeDeadLetter } from "../../src/host/deadLetter.ts"
 import { openQueueBackend, openStateStore } from "../../src/state/index.ts"
@@ -227,8 +228,9 @@ class Run {
   async #emptied(): Promise<void> {
     const depth = Effect.flatMap(openQueueBackend(this.#server.url), (backend) => backend.depth(queueName))
     for (let looks = 0; looks < 100; looks++) {
-      const { held = 0, waiting } = await Effect.runPromise(Effect.scoped(depth))
-      if (waiting + held === 0) return
+      // A server that was just started may not have all its queues ready.
+      const found = await Effect.runPromise(Effect.option(Effect.scoped(depth)))
+      if (Option.isSome(found) && found.value.waiting + (found.value.held ?? 0) === 0) return
       await sleep(200)
     }
   }

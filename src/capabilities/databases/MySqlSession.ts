@@ -1,3 +1,4 @@
+import { isIP } from "node:net"
 import type { Connection, FieldPacket, ResultSetHeader, RowDataPacket } from "mysql2"
 import type {
   DatabaseColumn,
@@ -11,7 +12,7 @@ import type {
   ProgressMark
 } from "../../actors/index.ts"
 import { parseJson } from "../files/JsonValue.ts"
-import type { DatabaseServer } from "./DatabaseServer.ts"
+import { type DatabaseServer, trusted } from "./DatabaseServer.ts"
 import { DatabaseFailure, type DatabaseFailureKind, notInstalled } from "./errors.ts"
 import { Loss } from "./Loss.ts"
 import { problemOfNames } from "./PostgresSession.ts"
@@ -45,7 +46,11 @@ export class MySqlSession implements DatabaseSession {
 
   static async connect(server: DatabaseServer): Promise<MySqlSession> {
     const { default: mysql } = await import("mysql2").catch(() => Promise.reject(notInstalled(server.location, "mysql2")))
+    const trust = trusted(server)
+    // The driver would compare an address with "localhost".
+    if (trust !== undefined && isIP(new URL(server.url).hostname.replace(/^\[|\]$/g, "")) !== 0) throw failure(server, nameless())
     const connection = mysql.createConnection({
+      ...(trust && { ssl: { ...trust, verifyIdentity: true } }),
       uri: server.url.replace(/^mariadb:/, "mysql:"),
       connectTimeout: connectMs,
       supportBigNumbers: true,
@@ -226,6 +231,9 @@ export class MySqlSession implements DatabaseSession {
     })
   }
 }
+
+const nameless = (): Error =>
+  Object.assign(new Error("an address can't be compared with the name in it"), { code: "ERR_TLS_CERT_ALTNAME_INVALID" })
 
 interface Cell {
   readonly type: string

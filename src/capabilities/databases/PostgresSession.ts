@@ -15,7 +15,7 @@ import { DatabaseFailure, type DatabaseFailureKind, notInstalled } from "./error
 import { postgresReaders, postgresValue } from "./postgresTypes.ts"
 import { copyEncoder } from "./copyText.ts"
 import { takenOver } from "./progress.ts"
-import type { DatabaseServer } from "./DatabaseServer.ts"
+import { type DatabaseServer, trusted } from "./DatabaseServer.ts"
 import { Loss } from "./Loss.ts"
 import { compileRowReader } from "./rowCode.ts"
 import { inOrder, quoted } from "./statement.ts"
@@ -51,7 +51,10 @@ export class PostgresSession implements DatabaseSession {
 
   static async connect(server: DatabaseServer): Promise<PostgresSession> {
     const { default: pg } = await import("pg").catch(() => Promise.reject(notInstalled(server.location, "pg")))
+    const ssl = trusted(server)
     const client = new pg.Client({
+      // Without it the driver compares an address with "localhost".
+      ...(ssl && { ssl: { ...ssl, host: new URL(server.url).hostname } }),
       connectionString: server.url,
       application_name: "rtfs-streams",
       connectionTimeoutMillis: connectMs,

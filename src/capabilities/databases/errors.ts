@@ -1,4 +1,5 @@
 import { TaggedError } from "../../serialization/index.ts"
+import { certificateProblem } from "../../state/index.ts"
 
 /**
  * - `row`: the values of a row are to blame
@@ -38,8 +39,17 @@ export class DatabaseFailure extends TaggedError {
     if (error instanceof DatabaseFailure) return error
     const { code, message = "" } = error as { readonly code?: string; readonly message?: string }
     const shown = server.redacted(message || String(code)).replace(/\.$/, "")
+    const certificate = certificateProblem(error)
     const withCode = code === undefined ? shown : `${shown}, ${code}`
-    return new DatabaseFailure({ location: server.location, kind, code, problem: `${problems[kind]} (${withCode})`, fix: fixes[kind] })
+    // Nobody but the operator can mend it, so it is not waited for.
+    const found = certificate ?? { problem: problems[kind], fix: fixes[kind] }
+    return new DatabaseFailure({
+      location: server.location,
+      kind: certificate === undefined ? kind : "refused",
+      code,
+      problem: `${found.problem} (${withCode})`,
+      fix: found.fix
+    })
   }
 }
 
