@@ -186,12 +186,12 @@ for (const { leases, name, setting, unavailable, wait } of settings) {
       }
       await withHost({ ...options, bindings }, async (host) => {
         await host.run(`(call :stream.queue.produce "${queue}" {:data-stream [1]})`)
-        const failing = `(call :stream.for-each (call :stream.queue.consume "${queue}" {:nack-delay 800}) {:callback (fn [m] (work))})`
+        const failing = `(call :stream.for-each (call :stream.queue.consume "${queue}" {:nack-delay 1600}) {:callback (fn [m] (work))})`
         await expect(host.run(failing)).rejects.toThrow("broken")
         const { value } = await host.run(
-          `(call :stream.await (call :stream.to-collection {:source (call :stream.map (call :stream.queue.consume "${queue}" {:wait 2000}) {:transform came})}))`
+          `(call :stream.await (call :stream.to-collection {:source (call :stream.map (call :stream.queue.consume "${queue}" {:wait 3000}) {:transform came})}))`
         )
-        expect(cameAt - failedAt).toBeGreaterThanOrEqual(795)
+        expect(cameAt - failedAt).toBeGreaterThanOrEqual(1595)
         expect(value).toMatchObject([{ body: 1, attempts: 2 }])
       })
     }, 20_000)
@@ -208,7 +208,7 @@ for (const { leases, name, setting, unavailable, wait } of settings) {
             await new Promise((resolve) => setTimeout(resolve, 2200))
           }
         }
-        const consume = `(call :stream.for-each (call :stream.queue.consume "${queue}" {:visibility-timeout 1 :batch-size 1 :wait 2500}) {:callback work})`
+        const consume = `(call :stream.for-each (call :stream.queue.consume "${queue}" {:visibility-timeout 1 :batch-size 1 :max-in-flight 1 :wait 2500}) {:callback work})`
         await withHost({ ...options, bindings }, async (host) => {
           await host.run(`(call :stream.queue.produce "${queue}" {:data-stream [1]})`)
           await Promise.all([host.run(consume), host.run(consume)])
