@@ -40,7 +40,12 @@ export const serveFixture = async (): Promise<Fixture> => {
   const token = readFileSync(tokenFile, "utf8").trim()
   const proxy = createServer((incoming, outgoing) => {
     const { headers, method, url } = incoming
-    const to = httpRequest(new URL(url!, running.url), { method: method!, headers: { ...headers, authorization: `Bearer ${token}` } })
+    // A connection for each, so that ending one breaks off no other.
+    const to = httpRequest(new URL(url!, running.url), {
+      method: method!,
+      headers: { ...headers, authorization: `Bearer ${token}` },
+      agent: false
+    })
     to.on("response", (answer) => {
       outgoing.writeHead(answer.statusCode!, answer.headers)
       answer.pipe(outgoing)

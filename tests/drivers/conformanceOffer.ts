@@ -120,59 +120,68 @@ const plain: ReadonlyArray<OfferedTool> = [
   })
 ]
 
+/** Over the stream of the call itself: a client need not have another. */
+const within = ({ mcpReq }: ServerContext) => ({ relatedRequestId: mcpReq.id })
+
 /** Clients of 2025 are asked in the midst of a call. */
 const asking: ReadonlyArray<OfferedTool> = [
   tool(
     "test_sampling",
-    async ({ prompt }, { mcpReq }) => {
-      const { content } = await mcpReq.requestSampling({
-        messages: [{ role: "user", content: { type: "text", text: prompt } }],
-        maxTokens: 100
-      })
+    async ({ prompt }, context) => {
+      const { content } = await context.mcpReq.requestSampling(
+        { messages: [{ role: "user", content: { type: "text", text: prompt } }], maxTokens: 100 },
+        within(context)
+      )
       return said(`LLM response: ${(content as { readonly text?: string }).text}`)
     },
     textOf(["prompt"])
   ),
   tool(
     "test_elicitation",
-    async ({ message }, { mcpReq }) => {
-      const answer = await mcpReq.elicitInput({ message, requestedSchema: textOf(["username", "email"]) as never })
+    async ({ message }, context) => {
+      const answer = await context.mcpReq.elicitInput({ message, requestedSchema: textOf(["username", "email"]) as never }, within(context))
       return said(`User response: ${JSON.stringify(answer)}`)
     },
     textOf(["message"])
   ),
-  tool("test_elicitation_sep1034_defaults", async (_, { mcpReq }) => {
-    const answer = await mcpReq.elicitInput({
-      message: "Please confirm",
-      requestedSchema: {
-        type: "object",
-        properties: {
-          name: { type: "string", default: "John Doe" },
-          age: { type: "integer", default: 30 },
-          score: { type: "number", default: 95.5 },
-          status: { type: "string", enum: ["active", "inactive", "pending"], default: "active" },
-          verified: { type: "boolean", default: true }
+  tool("test_elicitation_sep1034_defaults", async (_, context) => {
+    const answer = await context.mcpReq.elicitInput(
+      {
+        message: "Please confirm",
+        requestedSchema: {
+          type: "object",
+          properties: {
+            name: { type: "string", default: "John Doe" },
+            age: { type: "integer", default: 30 },
+            score: { type: "number", default: 95.5 },
+            status: { type: "string", enum: ["active", "inactive", "pending"], default: "active" },
+            verified: { type: "boolean", default: true }
+          }
         }
-      }
-    })
+      },
+      within(context)
+    )
     return said(`Elicitation completed: action=${answer.action}, content=${JSON.stringify(answer.content)}`)
   }),
-  tool("test_elicitation_sep1330_enums", async (_, { mcpReq }) => {
+  tool("test_elicitation_sep1330_enums", async (_, context) => {
     const titled = (...titles: ReadonlyArray<string>) => titles.map((title, index) => ({ const: `value${index + 1}`, title }))
     const options = ["option1", "option2", "option3"]
-    const answer = await mcpReq.elicitInput({
-      message: "Please choose",
-      requestedSchema: {
-        type: "object",
-        properties: {
-          untitledSingle: { type: "string", enum: options },
-          titledSingle: { type: "string", oneOf: titled("First Option", "Second Option", "Third Option") },
-          legacyEnum: { type: "string", enum: ["opt1", "opt2", "opt3"], enumNames: ["Option One", "Option Two", "Option Three"] },
-          untitledMulti: { type: "array", items: { type: "string", enum: options } },
-          titledMulti: { type: "array", items: { anyOf: titled("First Choice", "Second Choice", "Third Choice") } }
+    const answer = await context.mcpReq.elicitInput(
+      {
+        message: "Please choose",
+        requestedSchema: {
+          type: "object",
+          properties: {
+            untitledSingle: { type: "string", enum: options },
+            titledSingle: { type: "string", oneOf: titled("First Option", "Second Option", "Third Option") },
+            legacyEnum: { type: "string", enum: ["opt1", "opt2", "opt3"], enumNames: ["Option One", "Option Two", "Option Three"] },
+            untitledMulti: { type: "array", items: { type: "string", enum: options } },
+            titledMulti: { type: "array", items: { anyOf: titled("First Choice", "Second Choice", "Third Choice") } }
+          }
         }
-      }
-    })
+      },
+      within(context)
+    )
     return said(`Elicitation completed: action=${answer.action}, content=${JSON.stringify(answer.content)}`)
   })
 ]

@@ -49,8 +49,7 @@ export class SessionEvents implements EventStore {
     { send }: { readonly send: (id: string, message: JSONRPCMessage) => Promise<void> }
   ): Promise<string> {
     const [, number, stream] = /^(\d{1,15})\.(.+)$/.exec(lastEventId) ?? []
-    const isKnown = lastEventId === beginning || this.#events.some((event) => event.stream === stream && event.number === Number(number))
-    if (stream === undefined || (!isKnown && (this.#forgotten.get(stream) ?? Infinity) > Number(number)))
+    if (stream === undefined || !this.#hasAllBehind(Number(number), stream))
       throw new Error(`What followed the event ${JSON.stringify(lastEventId.slice(0, 80))} is not kept any more.`)
     for (const event of this.#events) {
       // Empty messages only give a new stream its first number.
@@ -58,6 +57,12 @@ export class SessionEvents implements EventStore {
         await send(`${event.number}.${stream}`, event.message)
     }
     return stream
+  }
+
+  #hasAllBehind(number: number, stream: string): boolean {
+    if (`${number}.${stream}` === beginning || this.#events.some((event) => event.stream === stream && event.number === number)) return true
+    const forgotten = this.#forgotten.get(stream)
+    return forgotten !== undefined && forgotten <= number && number <= this.#last
   }
 }
 
