@@ -1,4 +1,5 @@
 import type { Client, FieldDef } from "pg"
+import type { from as CopyFrom } from "pg-copy-streams"
 import type Cursor from "pg-cursor"
 import type {
   DatabaseCursor,
@@ -40,6 +41,7 @@ export class PostgresSession implements DatabaseSession {
   readonly #readers: ReturnType<typeof postgresReaders>
   #isBroken = false
   readonly #loss = new Loss()
+  #copyFrom: typeof CopyFrom | undefined
 
   private constructor(server: DatabaseServer, client: Client, readers: ReturnType<typeof postgresReaders>) {
     this.#server = server
@@ -172,10 +174,12 @@ export class PostgresSession implements DatabaseSession {
   }
 
   async insert(rows: ReadonlyArray<DatabaseRow>, insert: DatabaseInsert): Promise<void> {
+    const write = () => (insert.method === "copy" ? this.#copy(rows, insert) : this.#insertRows(rows as ReadonlyArray<Values>, insert))
+    // One statement is a transaction of its own.
+    if (insert.mark === undefined && insert.isTrial !== true) return write()
     await this.#run("BEGIN")
     try {
-      if (insert.method === "copy") await this.#copy(rows, insert)
-      else await this.#insertRows(rows as ReadonlyArray<Values>, insert)
+      await write()
       if (insert.mark !== undefined) await this.#advance(insert.mark)
       if (insert.isTrial === true) {
         await this.#run("SET CONSTRAINTS ALL IMMEDIATE")
@@ -189,8 +193,10 @@ export class PostgresSession implements DatabaseSession {
   }
 
   async #copy(rows: ReadonlyArray<DatabaseRow>, { columns, table }: DatabaseInsert): Promise<void> {
-    const { from } = await import("pg-copy-streams").catch(() => Promise.reject(notInstalled(this.#server.location, "pg-copy-streams")))
-    const stream = this.#client.query(from(`COPY ${table.quoted} (${columns.map(({ name }) => quoted(name)).join(", ")}) FROM STDIN`))
+    this.#copyFrom ??= await this.#copyStreams()
+    const stream = this.#client.query(
+      this.#copyFrom(`COPY ${table.quoted} (${columns.map(({ name }) => quoted(name)).join(", ")}) FROM STDIN`)
+    )
     const copied = new Promise<void>((resolve, reject) => {
       stream.on("error", reject)
       stream.once("finish", resolve)
@@ -198,6 +204,10 @@ export class PostgresSession implements DatabaseSession {
       stream.end(rows.join(""))
     })
     await this.#loss.unless(copied).catch((error: unknown) => Promise.reject(failure(this.#server, error)))
+  }
+
+  async #copyStreams(): Promise<typeof CopyFrom> {
+    return (await import("pg-copy-streams").catch(() => Promise.reject(notInstalled(this.#server.location, "pg-copy-streams")))).from
   }
 
   /** As one parameter, whose types the table itself gives. */

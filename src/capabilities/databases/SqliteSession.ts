@@ -22,7 +22,7 @@ import { isBytes, jsonOf, refusing, textOf } from "./values.ts"
 const busyMs = 50
 
 /** Rows in one statement: more of them gain nothing more. SQLite takes 32,766 placeholders, builds of old 999. */
-const rowsAtOnce = 25
+const rowsAtOnce = 50
 const mostPlaceholders = 999
 
 const progressTable = `CREATE TABLE IF NOT EXISTS rtfs_streams_progress (sink TEXT NOT NULL, run TEXT NOT NULL, items INTEGER NOT NULL, is_finished INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT (unixepoch()), PRIMARY KEY (sink, run))`
@@ -134,15 +134,7 @@ export class SqliteSession implements DatabaseSession {
       const atOnce = Math.max(1, Math.min(rowsAtOnce, Math.floor(mostPlaceholders / names.length)))
       this.#database.exec("BEGIN IMMEDIATE")
       try {
-        const grouped = rows.length - (rows.length % atOnce)
-        if (grouped > 0) {
-          const group = insertInto(atOnce)
-          for (let from = 0; from < grouped; from += atOnce) group.run(...(rows.slice(from, from + atOnce).flat(1) as Array<SQLInputValue>))
-        }
-        if (grouped < rows.length) {
-          const single = insertInto(1)
-          for (let at = grouped; at < rows.length; at++) single.run(...(rows[at] as Array<SQLInputValue>))
-        }
+        insertGrouped(rows as ReadonlyArray<ReadonlyArray<SQLInputValue>>, atOnce, names.length, insertInto)
         if (mark !== undefined) this.#advance(mark)
         this.#database.exec(isTrial === true ? "ROLLBACK" : "COMMIT")
       } catch (error) {
@@ -223,6 +215,32 @@ const guard = (database: DatabaseSync, constants: object): void => {
   const { SQLITE_ATTACH, SQLITE_DENY, SQLITE_DETACH, SQLITE_OK } = constants as Readonly<Record<string, number>>
   const { setAuthorizer } = database as { setAuthorizer?: (callback: (action: number) => number) => void }
   setAuthorizer?.call(database, (action) => (action === SQLITE_ATTACH || action === SQLITE_DETACH ? SQLITE_DENY! : SQLITE_OK!))
+}
+
+/** Most in statements of so many rows, and the rest one by one. */
+const insertGrouped = (
+  rows: ReadonlyArray<ReadonlyArray<SQLInputValue>>,
+  atOnce: number,
+  columns: number,
+  insertInto: (rows: number) => StatementSync
+): void => {
+  const grouped = rows.length - (rows.length % atOnce)
+  if (grouped > 0) {
+    const group = insertInto(atOnce)
+    const values: Array<SQLInputValue> = Array(atOnce * columns).fill(null)
+    for (let from = 0; from < grouped; from += atOnce) {
+      let at = 0
+      for (let i = from; i < from + atOnce; i++) {
+        const row = rows[i]!
+        for (let column = 0; column < columns; column++) values[at++] = row[column]!
+      }
+      group.run(...values)
+    }
+  }
+  if (grouped < rows.length) {
+    const single = insertInto(1)
+    for (let i = grouped; i < rows.length; i++) single.run(...rows[i]!)
+  }
 }
 
 const take = (

@@ -8,7 +8,7 @@ export const copyEncoder = (column: DatabaseColumn): ((value: unknown) => string
   const { type } = column
   const isNil = (value: unknown) => value === null || value === undefined
   const any = (value: unknown) => field(postgresValue(value, column))
-  if (type === "json" || type === "jsonb") return (value) => (isNil(value) ? nil : escaped(jsonOf(value)))
+  if (type === "json" || type === "jsonb") return (value) => (isNil(value) ? nil : escapedJson(jsonOf(value)))
   if (type === "bytea") return any
   // What most values are, first.
   return (value) => {
@@ -27,6 +27,9 @@ const field = (value: DatabaseValue): string => {
   if (isBytes(value)) return `\\\\x${asBuffer(value).toString("hex")}`
   return Array.isArray(value) ? escaped(arrayText(value)) : String(value)
 }
+
+/** Of all that has to be escaped, JSON has only its own escapes. */
+const escapedJson = (text: string): string => (text.includes("\\") ? text.replaceAll("\\", "\\\\") : text)
 
 /** With the character 0, which no text may have. */
 const special = /[\\\t\n\r\b\f\v\0]/

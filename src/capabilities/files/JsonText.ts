@@ -8,16 +8,19 @@ import { maxJsonDepth } from "./JsonScanner.ts"
  * **Fails** with `UnwritableValue` for what JSON has no form for: functions, streams, bytes, NaN and infinities, half a
  * surrogate pair, map keys that are no keywords, strings or numbers, and more than 512 levels.
  */
-export const jsonText = (value: unknown): string =>
+export const jsonText = (value: unknown): string => {
   // Native code is several times faster, but leaves out or changes silently what it can't write; so it is asked first
-  // whether there is any of that.
-  isNative(value, 0) ? JSON.stringify(value) : written(value, 0)
+  // whether there is any of that. Half a surrogate pair shows in what it wrote.
+  if (!isNative(value, 0)) return written(value, 0)
+  const text = JSON.stringify(value)
+  return text.includes("\\ud") ? written(value, 0) : text
+}
 
 /** Whether `JSON.stringify` writes the value as we do. */
 const isNative = (value: unknown, depth: number): boolean => {
   switch (typeof value) {
     case "string":
-      return value.isWellFormed()
+      return true
     case "number":
       return Math.abs(value) <= 2 ** 53 ? !Object.is(value, -0) : Number.isFinite(value) && Math.abs(value) >= 1e21
     case "boolean":
@@ -34,7 +37,7 @@ const isNative = (value: unknown, depth: number): boolean => {
     return true
   }
   if (!isPlainMap(value) || typeof value["toJSON"] === "function") return false
-  for (const key of Object.keys(value)) if (!key.isWellFormed() || !isNative(value[key], depth + 1)) return false
+  for (const key in value) if (!isNative(value[key], depth + 1)) return false
   return true
 }
 
