@@ -66,6 +66,11 @@ export class KafkaMock {
     return this.#act(`errors ${api} ${codes.join(" ")}`)
   }
 
+  /** Answers as usual again. */
+  clear(api: number): Promise<void> {
+    return this.#act(`clear ${api}`)
+  }
+
   stop(): void {
     this.#lines.close()
     this.#process.kill("SIGKILL")

@@ -2,7 +2,7 @@
 
 Prints the addresses of its brokers, and then a line for each command that it reads:
   topic NAME PARTITIONS · down BROKER · up BROKER · rtt BROKER MS · leader NAME PARTITION BROKER
-  coordinator GROUP BROKER · errors API CODE… (each for the next request of that API)
+  coordinator GROUP BROKER · errors API CODE… (each for the next request of that API) · clear API
 """
 import ctypes
 import sys
@@ -36,6 +36,9 @@ def act(command, words):
         rdkafka.rd_kafka_mock_push_request_errors_array(
             cluster, ctypes.c_int16(int(words[0])), ctypes.c_size_t(len(codes)), array
         )
+        return 0
+    if command == "clear":
+        rdkafka.rd_kafka_mock_clear_request_errors(cluster, ctypes.c_int16(int(words[0])))
         return 0
     raise ValueError(command)
 
