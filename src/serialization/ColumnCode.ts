@@ -211,6 +211,23 @@ export const compileReader = (layout: Layout): ColumnReader => {
   )
 }
 
+/**
+ * Makes maps with these keys of values that stand one after the other.
+ *
+ * @param keys all different, and none is `__proto__`
+ */
+export const compileRecords = (keys: ReadonlyArray<string>): RecordMaker =>
+  compile<RecordMaker>(
+    ["v", "n"],
+    [],
+    [],
+    `const into = new Array(n);
+    for (let i = 0, j = 0; i < n; i++, j += ${keys.length}) into[i] = {${keys.map((key, i) => `${literal(key)}: v[j + ${i}]`).join(", ")}};
+    return into;`
+  )
+
+export type RecordMaker = (values: ReadonlyArray<unknown>, count: number) => Array<unknown>
+
 /** The expression for one value. Lengths must add up to their text and codes must be known, else the frame is damaged. */
 const readLeaf = (leaf: Leaf, before: Array<string>, inside: Array<string>, checks: Array<string>): string => {
   const value = readValue(leaf, before, inside, checks)

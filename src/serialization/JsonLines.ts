@@ -1,7 +1,9 @@
 import { isAscii, isUtf8 } from "node:buffer"
 import { encodeValue } from "./Codec.ts"
+import { compileRecords, type RecordMaker } from "./ColumnCode.ts"
 import { jsonLinesMemory, jsonLinesModule } from "./jsonLinesModule.ts"
 import { maxDepth } from "./limits.ts"
+import { isPlainKey, isPlainMap } from "./MapKey.ts"
 import type { ValueReader } from "./ValueReader.ts"
 import type { ValueWriter } from "./ValueWriter.ts"
 import { canInstantiate, instantiate } from "./wasm.ts"
@@ -15,44 +17,127 @@ export interface JsonLines {
 }
 
 /**
- * Parses lines of JSON together, which takes half the time of parsing each.
+ * Parses lines of JSON together, which takes a third to a half of the time of parsing each.
  *
- * @param bytes whole lines, of which the last one ends with a line feed, too
- * @returns a value for each line, as `JSON.parse` gives it for that line alone, and where the lines end; or `undefined` where that can't be
- *   promised, which is no failure: then they have to be looked at one by one. So it is where a line is blank or no JSON, or
- *   where `JSON.parse` loses something: for an integer outside ±2^53, a key that is `__proto__` or digits only, half a
- *   surrogate pair, more than 512 levels
+ * It learns from block to block how the records look: of maps with the same keys, `JSON.parse` gets the values only.
  *
- * **Cost** 0.3 ns for a byte beside decoding and `JSON.parse`.
+ * **Cost** 0.5 ns for a byte beside decoding and `JSON.parse`.
  * **Bounds** more than `mostJsonLineBytes` are never parsed together.
  */
-export const parseJsonLines = (bytes: Uint8Array, encoding: "utf8" | "latin1" | "ascii"): ParsedLines | undefined => {
-  const { length } = bytes
-  if (length === 0 || length > mostJsonLineBytes || bytes[length - 1] !== lineFeed) return undefined
-  if (!canInstantiate()) return undefined
-  scanner ??= makeScanner()
-  const { ends, lines, memory } = scanner
-  const past = input + length
-  memory.set(bytes, input)
-  const padding = -length & 63
-  if (padding > 0) memory.fill(0, past, past + padding)
+export class JsonLineParser {
+  readonly #encoding: JsonEncoding
+  #shape: RecordShape | undefined
+  /** Blocks in a row that did not have the shape, and how many pass before another one is looked for. */
+  #misses = 0
+  #pause = 0
+
+  constructor(encoding: JsonEncoding) {
+    this.#encoding = encoding
+  }
+
+  /**
+   * @param bytes whole lines, of which the last one ends with a line feed, too
+   * @returns a value for each line, as `JSON.parse` gives it for that line alone, and where the lines end; or `undefined`
+   *   where that can't be promised, which is no failure: then they have to be looked at one by one. So it is where a line is
+   *   blank or no JSON, or where `JSON.parse` loses something: for an integer outside ±2^53, a key that is `__proto__` or
+   *   digits only, half a surrogate pair, more than 512 levels
+   */
+  parse(bytes: Uint8Array): ParsedLines | undefined {
+    const { length } = bytes
+    if (length === 0 || length > mostJsonLineBytes || bytes[length - 1] !== lineFeed || !canInstantiate()) return undefined
+    scanner ??= makeScanner()
+    load(scanner, bytes)
+    return this.#records(scanner, length) ?? this.#lines(scanner, length)
+  }
+
+  #records(scanner: Scanner, length: number): ParsedLines | undefined {
+    if (this.#shape === undefined) return undefined
+    const { keys, make } = this.#shape
+    const { ends, memory, records, written } = scanner
+    memory.set(keys, jsonLinesMemory.keys)
+    const count = records(padded(length), jsonLinesMemory.keys + keys.length)
+    const values = count === -1 ? undefined : parsed(memory, jsonLinesMemory.values, written[0]!, this.#encoding)
+    if (values?.length === count * (keys.length / keySize)) {
+      this.#misses = 0
+      return { values: make(values, count), lineEnds: ends.slice(0, count) }
+    }
+    if (++this.#misses === mostMisses) {
+      this.#shape = undefined
+      this.#pause = missPause
+    }
+    return undefined
+  }
+
+  #lines({ ends, lines, memory }: Scanner, length: number): ParsedLines | undefined {
+    // Every line ends outside of strings and brackets, so that each comma in place of its end stands between two values.
+    const count = lines(padded(length), 0)
+    const values = count === -1 ? undefined : parsed(memory, input, input + length, this.#encoding)
+    if (values === undefined || values.length !== count) return undefined
+    if (this.#shape === undefined && this.#pause-- <= 0) {
+      this.#shape = shapeOf(values[0], memory.subarray(input, input + ends[0]!))
+      this.#misses = 0
+      this.#pause = missPause
+    }
+    return { values, lineEnds: ends.slice(0, count) }
+  }
+}
+
+export type JsonEncoding = "utf8" | "latin1" | "ascii"
+
+const mostMisses = 2
+const missPause = 64
+
+/** Maps with these keys, as the text has them. */
+interface RecordShape {
+  /** As `jsonLinesMemory` says. */
+  readonly keys: Uint8Array
+  readonly make: RecordMaker
+}
+
+const { input, keyBytes, keySize, mostKeys } = jsonLinesMemory
+
+/** The shape of a record, written without spaces or with one behind each colon and comma. */
+const shapeOf = (record: unknown, text: Buffer): RecordShape | undefined => {
+  if (typeof record !== "object" || record === null || !isPlainMap(record)) return undefined
+  const names = Object.keys(record)
+  if (names.length === 0 || names.length > mostKeys || !names.every(isPlainKey)) return undefined
+  const quoted = names.map((name) => JSON.stringify(name))
+  const space = text.toString("utf8").startsWith(`{${quoted[0]!}: `) ? " " : ""
+  const keys = Buffer.alloc(names.length * keySize)
+  for (const [i, name] of quoted.entries()) {
+    const before = Buffer.from(`${i === 0 ? "{" : `,${space}`}${name}:${space}`)
+    if (before.length > keyBytes) return undefined
+    const at = i * keySize
+    keys.writeUint32LE(before.length, at)
+    before.copy(keys, at + 16)
+    keys.fill(0xff, at + 16 + keyBytes, at + 16 + keyBytes + before.length)
+  }
+  return { keys, make: compileRecords(names) }
+}
+
+const load = ({ memory }: Scanner, bytes: Uint8Array): void => {
   memory[input - 1] = opening
-  const count = lines(past + padding)
-  if (count === -1) return undefined
-  memory[past - 1] = closing
-  const text = textOf(memory.subarray(input - 1, past), encoding)
+  memory.set(bytes, input)
+  memory.fill(0, input + bytes.length, padded(bytes.length))
+}
+
+const padded = (length: number): number => input + length + (-length & 63)
+
+/** What is between two addresses as an array; what stands behind its last value becomes the closing bracket. */
+const parsed = (memory: Buffer, from: number, to: number, encoding: JsonEncoding): ReadonlyArray<unknown> | undefined => {
+  memory[from - 1] = opening
+  memory[to - 1] = closing
+  const text = textOf(memory.subarray(from - 1, to), encoding)
   if (text === undefined || text.includes("__proto__") || (text.includes("\\u") && mayChangeMeaning.test(text))) return undefined
   try {
-    // Every line ends outside of strings and brackets, so that each comma in place of its end stands between two values.
-    const values = JSON.parse(text) as Array<unknown>
-    return values.length === count ? { values, lineEnds: ends.slice(0, count) } : undefined
+    return JSON.parse(text) as ReadonlyArray<unknown>
   } catch {
     return undefined
   }
 }
 
 export interface ParsedLines {
-  readonly values: Array<unknown>
+  readonly values: ReadonlyArray<unknown>
   readonly lineEnds: Uint32Array
 }
 
@@ -74,9 +159,9 @@ export const writeJsonLines = (lines: JsonLines, from: number, to: number, write
 /** The values of a frame, from bytes that anybody may have made. */
 export const readJsonLines = (reader: ValueReader, count: number): Array<unknown> => {
   const block = reader.view()
-  const values = canInstantiate() ? parseJsonLines(block, "utf8")?.values : parseEach(block)
+  const values = canInstantiate() ? new JsonLineParser("utf8").parse(block)?.values : parseEach(block)
   if (values?.length !== count || !reader.isAtEnd) return reader.fail("the lines of JSON are not as their frame says")
-  return values
+  return values as Array<unknown>
 }
 
 /** Without WebAssembly, what lines hold that somebody else has looked at. */
@@ -101,8 +186,6 @@ const parseEach = (block: Uint8Array): Array<unknown> | undefined => {
 const startOf = (lineEnds: Uint32Array, line: number): number => (line === 0 ? 0 : lineEnds[line - 1]! + 1)
 const headBytes = 5
 
-const { input } = jsonLinesMemory
-
 /** The most bytes that are parsed together. */
 export const mostJsonLineBytes: number = jsonLinesMemory.inputBytes
 
@@ -111,7 +194,7 @@ const mayChangeMeaning = /\\u(?:[dD][89a-fA-F]|00[35])/
 
 const [opening, closing, lineFeed] = [0x5b, 0x5d, 10]
 
-const textOf = (bytes: Buffer, encoding: "utf8" | "latin1" | "ascii"): string | undefined => {
+const textOf = (bytes: Buffer, encoding: JsonEncoding): string | undefined => {
   if (encoding === "latin1" || isAscii(bytes)) return bytes.toString("latin1")
   return encoding === "utf8" && isUtf8(bytes) ? bytes.toString("utf8") : undefined
 }
@@ -119,7 +202,9 @@ const textOf = (bytes: Buffer, encoding: "utf8" | "latin1" | "ascii"): string | 
 interface Scanner {
   readonly memory: Buffer
   readonly ends: Uint32Array
-  readonly lines: (past: number) => number
+  readonly written: Uint32Array
+  readonly lines: (past: number, unused: number) => number
+  readonly records: (past: number, pastKeys: number) => number
 }
 
 /** One for the whole thread: nothing stays in it from one call to the next. */
@@ -128,5 +213,6 @@ let scanner: Scanner | undefined
 const makeScanner = (): Scanner => {
   const { buffer, functions } = instantiate(jsonLinesModule(maxDepth))
   const ends = new Uint32Array(buffer, jsonLinesMemory.ends, jsonLinesMemory.inputBytes)
-  return { memory: Buffer.from(buffer), ends, lines: functions["lines"]! }
+  const written = new Uint32Array(buffer, jsonLinesMemory.written, 1)
+  return { memory: Buffer.from(buffer), ends, written, lines: functions["lines"]!, records: functions["records"]! }
 }

@@ -17,7 +17,7 @@ export {
 } from "./Frame.ts"
 export { FrameEncoder } from "./FrameEncoder.ts"
 export { HostObject } from "./HostObject.ts"
-export { type JsonLines, parseJsonLines } from "./JsonLines.ts"
+export { JsonLineParser, type JsonLines } from "./JsonLines.ts"
 export { isKeyword, Keyword, keyword } from "./Keyword.ts"
 export { makeFolders } from "./makeFolders.ts"
 export { isPlainKey, isPlainMap } from "./MapKey.ts"

@@ -4,6 +4,7 @@ import {
   among64,
   and,
   and64,
+  andBits,
   below,
   below64,
   belowUnsigned,
@@ -18,12 +19,16 @@ import {
   get,
   i32,
   i64,
+  isAnyBit,
   isSome,
+  leb,
+  load16,
   low,
   minus,
   minus64,
   minusBytes,
   name,
+  numberAt,
   ones,
   or,
   or64,
@@ -37,15 +42,16 @@ import {
   shiftRight64,
   shiftSigned64,
   sized,
+  store16,
   storeAt,
   storeByteAt,
   trailingZeros,
   vector,
-  leb,
   when,
   widened,
   xor,
-  xor64
+  xor64,
+  xorBits
 } from "./wasm.ts"
 
 /** Where the memory of the module has its parts, in bytes from its start. */
@@ -55,7 +61,15 @@ export const jsonLinesMemory = {
   /** What goes through at once at most. */
   inputBytes: 64 * 1024,
   ends: 2 * 64 * 1024,
-  pages: 6
+  /** What stands before each value of a record: its length, at most `keyBytes`, in 16 bytes; itself; the mask of its bytes. */
+  keys: 6 * 64 * 1024,
+  keyBytes: 64,
+  keySize: 16 + 64 + 64,
+  mostKeys: 64,
+  /** Where the values go, and how far they have got. */
+  values: 6 * 64 * 1024 + 16 * 1024,
+  written: 0,
+  pages: 8
 } as const
 
 /**
@@ -70,7 +84,11 @@ export const jsonLinesMemory = {
  * - an integer of 16 digits or more (digits behind a point are none, unless there are 64 of them);
  * - a key of digits only, where it has no escapes.
  *
- * It takes for granted that the text is JSON: whoever parses it finds out.
+ * `records(past, pastKeys)` does the same for lines that are maps with the same keys in the same spelling, which stand behind
+ * each other in the memory; it leaves the input as it is, and copies the values one after the other, a comma behind each. It
+ * gives -1 also where a line is no such map.
+ *
+ * Both take for granted that the text is JSON: whoever parses it finds out.
  *
  * **Source** WebAssembly Core Specification 2.0, "Binary Format"; for strings as bits: Langdale and Lemire, "Parsing
  * Gigabytes of JSON per Second".
@@ -85,17 +103,20 @@ export const jsonLinesModule = (maxDepth: number): Uint8Array<ArrayBuffer> =>
     0,
     0,
     0,
-    ...section(1, vector([0x60, ...vector([i32]), ...vector([i32])])),
-    ...section(3, vector([0])),
+    ...section(1, vector([0x60, ...vector([i32], [i32]), ...vector([i32])])),
+    ...section(3, vector([0], [0])),
     ...section(5, vector([0x00, ...leb(jsonLinesMemory.pages)])),
-    ...section(7, vector([...name("m"), 2, 0], [...name("lines"), 0, 0])),
-    ...section(10, vector(linesFunction(maxDepth)))
+    ...section(7, vector([...name("m"), 2, 0], [...name("lines"), 0, 0], [...name("records"), 0, 1])),
+    ...section(10, vector(linesFunction(endLines(maxDepth)), linesFunction(stripLines(maxDepth))))
   ])
 
-const linesFunction = (maxDepth: number): Code =>
+const linesFunction = (deal: Code): Code =>
   sized([
-    ...vector([7, i32], [13, i64]),
+    ...vector([15, i32], [13, i64]),
     ...set(at, constant(jsonLinesMemory.input)),
+    ...set(lineStart, constant(jsonLinesMemory.input)),
+    ...set(key, constant(jsonLinesMemory.keys)),
+    ...set(out, constant(jsonLinesMemory.values)),
     ...repeat(
       [
         ...findBytes,
@@ -103,11 +124,12 @@ const linesFunction = (maxDepth: number): Code =>
         ...set(wrong, or(get(wrong), isSome(and64(get(feeds), get(inside))))),
         ...refuseNumericKeys,
         ...refuseLongNumbers,
-        ...endLines(maxDepth),
+        ...deal,
         ...set(at, add(get(at), constant(64)))
       ],
       below(get(at), get(past))
     ),
+    ...storeAt(jsonLinesMemory.written, constant(0), get(out)),
     ...or(get(lines), minus(constant(0), differs(get(wrong), constant(0)))),
     end
   ])
@@ -124,16 +146,20 @@ const smallLetter = 0x20
 const suspectDigits = 16
 const mostDigits = 64
 
-const past = 0
+/* The parameters: the address behind the input, and behind the keys. */
+const [past, pastKeys] = [0, 1]
 /* Numbers: the address of 64 bytes; brackets that the line has opened and closed so far; lines; what rules it out; the
    first digit of a run and what is behind its last one. */
-const [at, opens, closes, lines, wrong, from, to] = [1, 2, 3, 4, 5, 6, 7]
+const [at, opens, closes, lines, wrong, from, to] = [2, 3, 4, 5, 6, 7, 8]
+/* Numbers for records: how many brackets are open; the address of the next key; where the value begins; where the next one
+   goes; the byte at hand; how much is copied or compared; where the line begins, and what follows its last bracket. */
+const [depth, key, value, out, byte, done, lineStart, afterClose] = [9, 10, 11, 12, 13, 14, 15, 16]
 /* A bit for each of the 64 bytes: what the byte is; whether a backslash stands for it; whether it is inside of a string,
    its opening quote included; and some that are being dealt with. */
-const [quotes, slashes, feeds, opened, closed, digits, escaped, inside, some] = [8, 9, 10, 11, 12, 13, 14, 15, 16]
+const [quotes, slashes, feeds, opened, closed, digits, escaped, inside, some] = [17, 18, 19, 20, 21, 22, 23, 24, 25]
 /* What the next 64 bytes have to know, as their lowest bit or as all bits: a backslash stands for the first one; a string
    goes on; a quote was the last byte; digits behind a quote go on. */
-const [afterSlash, stillInside, afterQuote, stillDigits] = [17, 18, 19, 20]
+const [afterSlash, stillInside, afterQuote, stillDigits] = [26, 27, 28, 29]
 
 const none64 = constant64(0)
 const not64 = (bits: Code): Code => xor64(bits, constant64(-1))
@@ -243,4 +269,81 @@ const endLines = (maxDepth: number): Code => [
   ]),
   ...set(opens, add(get(opens), low(ones(get(opened))))),
   ...set(closes, add(get(closes), low(ones(get(closed)))))
+]
+
+const { keyBytes, keys, keySize } = jsonLinesMemory
+const lengthOf = (slot: Code): Code => numberAt(0, slot)
+const length = minus(get(from), get(value))
+
+/** In steps of 16 bytes, of which the last one may go beyond the end. */
+const upTo = (end: Code, code: Code): Code => [
+  ...set(done, constant(0)),
+  ...repeat([...code, ...set(done, add(get(done), constant(16)))], below(get(done), end))
+]
+
+/** The value that ends before `from`. Where something is wrong it may begin behind that. */
+const copyValue: Code = when(equal(get(wrong), constant(0)), [
+  ...upTo(length, store16(add(get(out), get(done)), load16(0, add(get(value), get(done))))),
+  ...set(out, add(get(out), length)),
+  ...storeByteAt(get(out), constant(comma)),
+  ...set(out, add(get(out), constant(1)))
+])
+
+/** What stands at `from` has to be what precedes the next value. */
+const passKey: Code = [
+  ...ruleOut(equal(get(key), get(pastKeys))),
+  ...upTo(
+    lengthOf(get(key)),
+    ruleOut(
+      isAnyBit(
+        andBits(
+          xorBits(load16(0, add(get(from), get(done))), load16(16, add(get(key), get(done)))),
+          load16(16 + keyBytes, add(get(key), get(done)))
+        )
+      )
+    )
+  ),
+  ...set(value, add(get(from), lengthOf(get(key)))),
+  ...set(key, add(get(key), constant(keySize)))
+]
+
+const isBracket = (kind: number): Code => equal(or(get(byte), constant(smallLetter)), constant(kind))
+
+const stripLines = (maxDepth: number): Code => [
+  ...among64(some, at, (bytes) => sameBytes(bytes, everyByte(comma))),
+  ...set(some, or64(or64(and64(get(some), not64(get(inside))), or64(get(opened), get(closed))), get(feeds))),
+  ...during(isSome(get(some)), [
+    ...set(from, addressOf(some)),
+    ...set(byte, byteAt(get(from))),
+    ...when(equal(get(byte), constant(comma)), when(equal(get(depth), constant(1)), [...copyValue, ...passKey])),
+    ...when(isBracket(opening), [
+      ...when(equal(get(depth), constant(0)), [
+        ...ruleOut(differs(get(byte), constant(opening))),
+        ...ruleOut(differs(get(from), get(lineStart))),
+        ...passKey
+      ]),
+      ...set(depth, add(get(depth), constant(1))),
+      ...set(opens, add(get(opens), constant(1)))
+    ]),
+    ...when(isBracket(closing), [
+      ...set(depth, minus(get(depth), constant(1))),
+      ...when(equal(get(depth), constant(0)), [
+        ...ruleOut(differs(get(byte), constant(closing))),
+        ...ruleOut(differs(get(key), get(pastKeys))),
+        ...copyValue,
+        ...set(afterClose, add(get(from), constant(1)))
+      ])
+    ]),
+    ...when(equal(get(byte), constant(lineFeed)), [
+      ...ruleOut(get(depth)),
+      ...ruleOut(differs(get(from), get(afterClose))),
+      ...ruleOut(below(constant(maxDepth), get(opens))),
+      ...set(opens, constant(0)),
+      ...set(key, constant(keys)),
+      ...set(lineStart, add(get(from), constant(1))),
+      ...storeAt(jsonLinesMemory.ends, shiftLeft(get(lines), constant(2)), minus(get(from), constant(jsonLinesMemory.input))),
+      ...set(lines, add(get(lines), constant(1)))
+    ]),
+    ...clearLowest(some)
+  ])
 ]

@@ -58,15 +58,20 @@ export const low = instruction(0xa7)
 export const widened = instruction(0xad)
 export const isSome = instruction(0x50, 0x45)
 export const byteAt = instruction(0x2d, 0, 0)
+export const numberAt = (offset: number, address: Code): Code => [...address, 0x28, 2, ...leb(offset)]
 export const storeByteAt = (address: Code, value: Code): Code => [...address, ...value, 0x3a, 0, 0]
 export const storeAt = (offset: number, address: Code, value: Code): Code => [...address, ...value, 0x36, 2, ...leb(offset)]
 
 export const load16 = (offset: number, address: Code): Code => [...address, 0xfd, 0x00, 0, ...leb(offset)]
+export const store16 = (address: Code, bytes: Code): Code => [...address, ...bytes, 0xfd, 0x0b, 0, 0]
 export const everyByte = (value: number): Code => [...constant(value), 0xfd, 0x0f]
 export const sameBytes = instruction(0xfd, 0x23)
 export const aboveSigned = instruction(0xfd, 0x27)
 export const aboveUnsigned = instruction(0xfd, 0x28)
 export const belowUnsigned = instruction(0xfd, 0x26)
+export const andBits = instruction(0xfd, 0x4e)
+export const xorBits = instruction(0xfd, 0x51)
+export const isAnyBit = instruction(0xfd, 0x53)
 export const orBits = instruction(0xfd, 0x50)
 export const minusBytes = instruction(0xfd, 0x71)
 export const bitOfEach = instruction(0xfd, 0x64)

@@ -1,5 +1,5 @@
 import type { SourceBatch } from "../../actors/index.ts"
-import { parseJsonLines } from "../../serialization/index.ts"
+import { JsonLineParser } from "../../serialization/index.ts"
 import type { ByteWindow } from "./ByteWindow.ts"
 import { batchBytes } from "./Decoder.ts"
 import { MalformedFile } from "./errors.ts"
@@ -17,6 +17,7 @@ export class JsonRecordReader {
   readonly #options: JsonOptions
   readonly #separator: "comma" | "line-feed"
   readonly #scanner: JsonScanner
+  readonly #lines: JsonLineParser
   /** Where the window's start is. */
   #place: JsonPlace
   /** How far behind the window's start the scanner has got. */
@@ -29,6 +30,7 @@ export class JsonRecordReader {
     this.#options = options
     this.#separator = separator
     this.#scanner = new JsonScanner(separator)
+    this.#lines = new JsonLineParser(options.encoding)
     this.#scanner.lines = place.lines
     this.#scanner.lineStart = place.lineStart
     this.#place = place
@@ -73,7 +75,7 @@ export class JsonRecordReader {
     if (cut - start > this.#options.maxRecordBytes) return undefined
     const block = bytes.subarray(start, cut)
     const { encoding } = this.#options
-    const parsed = parseJsonLines(block, encoding)
+    const parsed = this.#lines.parse(block)
     if (parsed === undefined) return undefined
     const { lineEnds, values: items } = parsed
     const lineStart = window.offsetAt(cut)

@@ -64,6 +64,8 @@ export class HttpReading implements AsyncSource {
   /** The way to the next answer. It goes on when the read that began it is interrupted: a barrier a second would never let it arrive. */
   readonly #connecting: SharedAttempt
   #waitingSince: number | undefined
+  /** Ends the wait under way. */
+  #giveUp: ((failure: unknown) => void) | undefined
   /** Attempts since something was given. */
   #attempts = 0
   #hasEnded = false
@@ -122,25 +124,41 @@ export class HttpReading implements AsyncSource {
 
   /** Waits for bytes. Only this waiting counts as idleness of the peer: a slow consumer is none of its business. */
   #fill(live: Live): Effect.Effect<SourceBatch | null, unknown> {
-    const { idleTimeoutMs, url } = this.#options
     this.#waitingSince ??= this.#now()
-    const left = Math.min(idleTimeoutMs - (this.#now() - this.#waitingSince), this.#totalLeft)
-    return attemptPromise(() => live.window.fill()).pipe(
-      Effect.timeoutOrElse({
-        duration: Math.max(1, left),
-        orElse: () => Effect.fail(this.#checkTotal() ?? timedOut(url, "read from", idleTimeoutMs))
-      }),
-      Effect.matchEffect({
-        onSuccess: () => {
-          this.#waitingSince = undefined
-          return this.read
-        },
-        onFailure: (failure) => {
-          this.#waitingSince = undefined
-          return Effect.andThen(this.#breakOff(live, failure), this.read)
-        }
-      })
-    )
+    return Effect.matchEffect(this.#filled(live), {
+      onSuccess: () => {
+        this.#waitingSince = undefined
+        return this.read
+      },
+      onFailure: (failure) => {
+        this.#waitingSince = undefined
+        return Effect.andThen(this.#breakOff(live, failure), this.read)
+      }
+    })
+  }
+
+  /** Fails when the watch says so. A race with a timer for each wait would cost as much as parsing what comes. */
+  #filled({ window }: Live): Effect.Effect<void, unknown> {
+    return Effect.callback<void, unknown>((resume) => {
+      this.#giveUp = (failure) => resume(Effect.fail(failure))
+      window.fill().then(
+        () => resume(Effect.void),
+        (failure: unknown) => resume(Effect.fail(failure))
+      )
+      return Effect.sync(() => (this.#giveUp = undefined))
+    })
+  }
+
+  /** Ends a wait that takes too long, for as long as the connection is in use. */
+  get #watch(): Effect.Effect<never> {
+    const { idleTimeoutMs, url } = this.#options
+    const look = Effect.suspend(() => {
+      const left = Math.min(idleTimeoutMs - (this.#waitingSince === undefined ? 0 : this.#now() - this.#waitingSince), this.#totalLeft)
+      if (left > 0) return Effect.sleep(Math.max(1, left))
+      this.#giveUp?.(this.#checkTotal() ?? timedOut(url, "read from", idleTimeoutMs))
+      return Effect.sleep(idleTimeoutMs)
+    })
+    return Effect.forever(look)
   }
 
   /** Closes a connection that failed. **Fails** with its failure where it can't be gone on with. */
@@ -210,6 +228,7 @@ export class HttpReading implements AsyncSource {
         expectedBytes: total === undefined ? undefined : Math.max(0, total - from)
       })
       this.#position = { ...this.#position, etag: strongTag(answer) ?? null }
+      yield* Effect.forkIn(this.#watch, scope)
       return { window, decoder: decoder(this.#position.decoder), scope, total, isStarted: from > 0 }
     })
   }

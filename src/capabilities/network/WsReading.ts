@@ -65,7 +65,7 @@ export class WsReading implements AsyncSource {
     if (context.position !== undefined) this.#gap = { code: null, reason: "the stream was restarted", attempts: 0 }
   }
 
-  readonly read: Effect.Effect<SourceBatch | null, unknown> = Effect.suspend(() => {
+  readonly read: Effect.Effect<SourceBatch | null, unknown> = Effect.suspend((): Effect.Effect<SourceBatch | null, unknown> => {
     if (this.#hasEnded) return Effect.succeed(null)
     if (this.#live === undefined) return Effect.andThen(this.#connecting.done, this.read)
     const { connection } = this.#live
