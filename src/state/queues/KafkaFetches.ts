@@ -57,8 +57,8 @@ export class KafkaFetches {
   }
 
   async begin(): Promise<void> {
-    if (this.#ledgers.size === 0) return
-    await this.#findLeaders()
+    // That they can't be told now is said by the first call.
+    await this.#findLeaders().catch(() => this.#read())
   }
 
   close(): void {
@@ -71,6 +71,11 @@ export class KafkaFetches {
     const leaders = await this.#cluster.leaders(this.#options.topic)
     if (this.#isClosed) return
     this.#leaders = leaders
+    this.#read()
+  }
+
+  /** From every server that leads some of the partitions. */
+  #read(): void {
     for (const partition of this.#ledgers.keys()) {
       const node = this.#leaderOf(partition)
       if (this.#reading.has(node)) continue
@@ -91,11 +96,13 @@ export class KafkaFetches {
       const ledgers = [...this.#ledgers.values()].filter(({ partition }) => this.#leaderOf(partition) === node)
       if (ledgers.length === 0 || this.#isClosed) break
       try {
-        const isStale = await this.#fetch(node, ledgers)
-        if (!isStale) {
+        const moved = await this.#fetch(node, ledgers)
+        if (moved === undefined) {
           pauseMs = firstPauseMs
           continue
         }
+        // Once is usual.
+        if (pauseMs > firstPauseMs) this.#options.onFailure(moved)
       } catch (error) {
         if (this.#isClosed) break
         const failure = this.#cluster.failure(error)
@@ -110,8 +117,8 @@ export class KafkaFetches {
     this.#reading.delete(node)
   }
 
-  /** @returns whether a partition has moved */
-  async #fetch(node: number, ledgers: ReadonlyArray<PartitionLedger>): Promise<boolean> {
+  /** @returns what the server says of a partition that has moved, if one has */
+  async #fetch(node: number, ledgers: ReadonlyArray<PartitionLedger>): Promise<QueueFailure | undefined> {
     const { topic } = this.#options
     const connection = await this.#pool.get(this.#cluster.broker(node))
     const partitions = ledgers.map(({ partition, position }) => ({
@@ -124,26 +131,26 @@ export class KafkaFetches {
     const { responses } = await this.#cluster.calls.fetch
       .async(connection, waitMs, 1, answerBytes, readCommitted, 0, -1, [{ topicId: topic, partitions }], [], "")
       .catch((error: unknown) => answerOf<fetchV11.FetchResponse>(error))
-    if (this.#isClosed) return false
-    let isStale = false
+    if (this.#isClosed) return undefined
+    let moved: QueueFailure | undefined
     for (const answer of responses.flatMap((each) => each.partitions)) {
       const ledger = this.#ledgers.get(answer.partitionIndex)
-      if (ledger !== undefined && (await this.#take(ledger, answer))) isStale = true
+      if (ledger !== undefined) moved = (await this.#take(ledger, answer)) ?? moved
     }
-    return isStale
+    return moved
   }
 
-  async #take(ledger: PartitionLedger, answer: fetchV11.FetchResponsePartition): Promise<boolean> {
+  async #take(ledger: PartitionLedger, answer: fetchV11.FetchResponsePartition): Promise<QueueFailure | undefined> {
     const { abortedTransactions, errorCode, highWatermark, lastStableOffset, records } = answer
     if (errorCode === kafkaCodes.offsetOutOfRange) {
       await this.#restart(ledger)
-      return false
+      return undefined
     }
     if (errorCode !== 0) {
       const error = new this.#cluster.kafka.ProtocolError(errorCode)
       const failure = this.#cluster.failure(error)
       if (!failure.isPassing) throw failure
-      return true
+      return failure
     }
     const { next, records: found } = messagesOf(records ?? [], abortedTransactions ?? [])
     const byOffset = new Map(found.map((each) => [each.offset, each]))
@@ -156,7 +163,7 @@ export class KafkaFetches {
         news.map(([offset, returned]) => [byOffset.get(offset)!, returned])
       )
     }
-    return false
+    return undefined
   }
 
   /** The server has deleted what was to be read next, or has lost it: the oldest that it has comes again, rather than none. */

@@ -44,6 +44,8 @@ export class KafkaMember {
   #memberId = ""
   #generation: Generation | undefined
   #isClosed = false
+  /** Why it is no member any more, and will not be one. */
+  #failure: QueueFailure | undefined
   #wake = () => {}
 
   constructor(cluster: KafkaCluster, membership: Membership) {
@@ -74,7 +76,10 @@ export class KafkaMember {
         if (!isRebalance) {
           const failure = this.#cluster.failure(error)
           onFailure(failure)
-          if (!failure.isPassing) break
+          if (!failure.isPassing) {
+            this.#failure = failure
+            break
+          }
           this.#coordinator = undefined
         }
         await this.#sleep(pauseMs)
@@ -98,6 +103,13 @@ export class KafkaMember {
     await this.#telling.close().catch(() => {})
   }
 
+  /** Why there are no partitions now. */
+  get absence(): QueueFailure {
+    const fix = "That ends by itself, once all consumers of the group have come again."
+    const problem = "is sharing the partitions of a queue among its consumers"
+    return this.#failure ?? new QueueFailure(this.#cluster.location, problem, { fix, isPassing: true })
+  }
+
   /** What was committed of partitions, -1 where nothing was. */
   async committed(
     partitions: ReadonlyArray<number>
@@ -118,7 +130,7 @@ export class KafkaMember {
   /** **Fails** where the group is being shared anew, or its server is away */
   async commit(offsets: ReadonlyArray<{ readonly partition: number; readonly offset: number; readonly note: string }>): Promise<void> {
     const generation = this.#generation
-    if (generation === undefined) throw beingShared(this.#cluster.location)
+    if (generation === undefined) throw this.absence
     const send = async (notes: boolean) => {
       const partitions = offsets.map(({ note, offset, partition }): offsetCommitV7.OffsetCommitRequestPartition => ({
         partitionIndex: partition,
@@ -135,7 +147,7 @@ export class KafkaMember {
         return send(false)
       })
     } catch (error) {
-      throw this.#isRebalance(error) ? beingShared(this.#cluster.location) : error
+      throw this.#isRebalance(error) ? this.absence : error
     }
   }
 
@@ -234,10 +246,4 @@ export class KafkaMember {
       }
     })
   }
-}
-
-/** Nobody has the partitions now. */
-export const beingShared = (location: string): QueueFailure => {
-  const fix = "That ends by itself, once all consumers of the group have come again."
-  return new QueueFailure(location, "is sharing the partitions of a queue among its consumers", { fix, isPassing: true })
 }

@@ -29,6 +29,8 @@ export class KafkaQueue implements QueueBackend {
   readonly #producer: Producer
   /** One call at a time, so that numbers of messages come in order; each goes to all servers at once. */
   #sending: Promise<unknown> = Promise.resolve()
+  /** Topics that are there. */
+  readonly #known = new Set<string>()
 
   private constructor(cluster: KafkaCluster, { group, location }: KafkaUrl) {
     this.location = location
@@ -84,7 +86,10 @@ export class KafkaQueue implements QueueBackend {
 
   publish(queue: string, messages: ReadonlyArray<NewMessage>): Effect.Effect<void, QueueFailure> {
     return this.#attempt(async () => {
-      for (const call of kafkaCalls(queue, messages)) await this.#send([...call])
+      // The client can't tell one that is not there from one that can't be told now.
+      if (!this.#known.has(queue)) await this.#leadersOf(queue)
+      this.#known.add(queue)
+      for (const call of kafkaCalls(queue, messages)) await this.#send(queue, [...call])
     })
   }
 
@@ -123,9 +128,9 @@ export class KafkaQueue implements QueueBackend {
     }
   }
 
-  #send(messages: Array<MessageToProduce>): Promise<unknown> {
+  #send(queue: string, messages: Array<MessageToProduce>): Promise<unknown> {
     const sent = this.#sending.then(() => this.#producer.send({ messages }))
-    this.#sending = sent.catch(() => {})
+    this.#sending = sent.catch(() => this.#known.delete(queue))
     return sent
   }
 

@@ -3,7 +3,7 @@ import { Arrivals } from "./Arrivals.ts"
 import type { KafkaCluster } from "./KafkaCluster.ts"
 import { KafkaFetches, offsetsOf } from "./KafkaFetches.ts"
 import { type FetchedRecord, kafkaDelivery, type KafkaReceipt } from "./kafkaMessages.ts"
-import { beingShared, KafkaMember } from "./KafkaMember.ts"
+import { KafkaMember } from "./KafkaMember.ts"
 import { PartitionLedger, type Returned } from "./PartitionLedger.ts"
 import type { Delivery, GiveBackOptions, QueueSubscription } from "./QueueBackend.ts"
 import type { QueueFailure } from "./QueueFailure.ts"
@@ -82,7 +82,7 @@ export class KafkaSubscription implements QueueSubscription {
 
   acknowledge(deliveries: ReadonlyArray<Delivery>): Effect.Effect<ReadonlyArray<Delivery>, QueueFailure> {
     return this.#attempt(async () => {
-      if (this.#fetches === undefined) throw beingShared(this.#cluster.location)
+      if (this.#fetches === undefined) throw this.#member.absence
       const ours = deliveries.filter((delivery) => this.#ledgerOf(delivery) !== undefined)
       for (const delivery of ours) this.#ledgerOf(delivery)!.acknowledge(receiptOf(delivery).offset)
       await this.#commit(ours)
@@ -218,7 +218,7 @@ export class KafkaSubscription implements QueueSubscription {
     const commit = async () => {
       if (ledgers.size === 0) return
       // Another ledger knows nothing of this, and has to be told again.
-      if ([...ledgers].some((ledger) => this.#ledgers.get(ledger.partition) !== ledger)) throw beingShared(this.#cluster.location)
+      if ([...ledgers].some((ledger) => this.#ledgers.get(ledger.partition) !== ledger)) throw this.#member.absence
       await this.#member.commit(Array.from(ledgers, (ledger) => ({ partition: ledger.partition, ...ledger.commit() })))
     }
     const done = this.#committing.then(commit)

@@ -91,7 +91,7 @@ export const kafkaDelivery = (partition: number, { offset, record, time }: Fetch
     mayHaveComeBefore: true,
     time: time < 0 ? undefined : time,
     // Parts of an answer that would be kept as a whole for one small message.
-    body: record.value === null ? new Uint8Array() : Uint8Array.from(record.value),
+    body: record.value === null ? new Uint8Array() : new Uint8Array(record.value),
     contentType,
     headers,
     receipt: { partition, offset } satisfies KafkaReceipt
