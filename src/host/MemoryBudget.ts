@@ -4,6 +4,9 @@ import { MemoryExhausted } from "./errors.ts"
 const shareOfAll = 1 / 8
 const shareOfRest = 1 / 4
 
+/** Once less than half is left, each takes so little that a thousand small ones fit into the default. */
+const shareOfScarce = 1 / 512
+
 /**
  * What the mailboxes of a host may hold together, in bytes, handed out to its pipelines. So the host's memory is bounded
  * however many streams its programs start.
@@ -18,7 +21,8 @@ export class MemoryBudget {
 
   /** What the next pipeline's mailboxes should share. It gets smaller as others run. */
   get share(): number {
-    return Math.floor(Math.min(this.#bytes * shareOfAll, this.rest * shareOfRest))
+    const isScarce = this.rest < this.#bytes / 2
+    return Math.floor(Math.min(this.#bytes * shareOfAll, this.rest * (isScarce ? shareOfScarce : shareOfRest)))
   }
 
   get rest(): number {

@@ -25,6 +25,8 @@ export interface HttpCounts {
   /** Connections that were closed because nobody read what was sent to them, or because they did not wait for it. */
   readonly stalled: number
   readonly connections: number
+  /** Bytes that connections have not taken yet. */
+  readonly unread: number
 }
 
 const mostConnections = 256
@@ -33,6 +35,9 @@ const sweepMs = 5000
 /** What a connection may leave unread from one sweep to the next. */
 const mostUnreadBytes = 256 * 1024
 
+/** What all of them may leave unread together. Beyond it the one that leaves the most is closed at once. */
+const mostUnreadByAll = 48 * 1024 * 1024
+
 /** How many requests may be under way on one connection. Clients wait for each answer; only who floods does not. */
 const mostAtOnce = 4
 
@@ -40,8 +45,9 @@ const mostAtOnce = 4
  * The HTTP server of the service: every request passes the guard first, and whoever is slow, long or many is cut off.
  *
  * **Bounds** 256 connections; headers of 16 KB within 10 s, a request within 30 s; a connection that takes nothing of what
- * it was sent is closed after 5 to 10 s where that is more than 256 KB, and after 60 s in any case; 1,000 requests for each,
- * 4 of them at a time, beyond which it is closed.
+ * it was sent is closed after 5 to 10 s where that is more than 256 KB, and after 60 s in any case; 48 MB for all that is unread,
+ * and one answer for each that is just being sent; 4 requests of each at a
+ * time, beyond which it is closed.
  */
 export class HttpServer {
   readonly #server: Server
@@ -78,7 +84,6 @@ export class HttpServer {
       (request, response) => void this.#handle(request, response)
     )
     this.#server.maxConnections = mostConnections
-    this.#server.maxRequestsPerSocket = 1000
     this.#server.maxHeadersCount = 100
     this.#server.setTimeout(60_000)
     this.#server.on("connection", (socket: Socket) => {
@@ -120,7 +125,8 @@ export class HttpServer {
       malformed: this.#malformed,
       dropped: this.#dropped,
       stalled: this.#stalled,
-      connections: this.#sockets.size
+      connections: this.#sockets.size,
+      unread: [...this.#sockets.keys()].reduce((sum, { writableLength }) => sum + writableLength, 0)
     }
   }
 
@@ -155,6 +161,7 @@ export class HttpServer {
       return void request.socket.destroy()
     }
     response.once("close", () => connection.underWay--)
+    this.#closeGreediest()
     response.setHeader("cache-control", "no-store")
     response.setHeader("x-content-type-options", "nosniff")
     try {
@@ -180,6 +187,18 @@ export class HttpServer {
     if (!request.complete) response.setHeader("connection", "close")
     for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value)
     answerJson(response, problem.status, { error: problem.message, fix: problem.fix })
+  }
+
+  /** Looked at with each request, since only answers to requests add to what is unread. */
+  #closeGreediest(): void {
+    const sockets = [...this.#sockets.keys()].toSorted((left, right) => right.writableLength - left.writableLength)
+    let unread = sockets.reduce((sum, { writableLength }) => sum + writableLength, 0)
+    for (const socket of sockets) {
+      if (unread <= mostUnreadByAll) return
+      unread -= socket.writableLength
+      this.#stalled++
+      socket.destroy()
+    }
   }
 
   #closeStalled(): void {

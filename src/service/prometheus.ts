@@ -146,6 +146,7 @@ export const prometheusText = ({ omitted, services, streams, uptimeMs }: Service
       [{ reason: "stalled" }, http.stalled]
     ]),
     metric("rtfs_streams_http_connections", "gauge", "Open connections to this server.", [[{}, http.connections]]),
+    metric("rtfs_streams_http_unread_bytes", "gauge", "What clients have not taken yet of their answers.", [[{}, http.unread]]),
     metric("rtfs_streams_uptime_seconds", "gauge", "How long the process has run.", [[{}, uptimeMs / 1000]]),
     metric("process_resident_memory_bytes", "gauge", "Resident memory.", [[{}, memoryUsage.rss()]]),
     metric("process_cpu_seconds_total", "counter", "Time of processors spent.", [[{}, (cpu.user + cpu.system) / 1e6]])
