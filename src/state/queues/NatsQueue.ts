@@ -8,6 +8,7 @@ import type { ServerUrl } from "../ServerUrl.ts"
 import { NatsPulls } from "./NatsPulls.ts"
 import type { Delivery, NewMessage, QueueBackend, QueueDepth, QueueSubscription, SubscriptionOptions } from "./QueueBackend.ts"
 import { lostQueue, missingPackage, QueueFailure } from "./QueueFailure.ts"
+import { RecentAcknowledgements } from "./RecentAcknowledgements.ts"
 
 /** The name of the durable consumer that all programs share. */
 const durable = "rtfs-streams"
@@ -53,15 +54,29 @@ export class NatsQueue implements QueueBackend {
         (pulls) => Effect.promise(() => pulls.stop().finally(() => pulls.close()))
       ),
       (pulls): QueueSubscription => {
+        // The server writes acknowledgements down a moment after it has taken them.
+        const recent = new RecentAcknowledgements()
+        const acknowledge = (deliveries: ReadonlyArray<Delivery>) => {
+          for (const delivery of deliveries) recent.add(delivery)
+          return Effect.as(this.#tell(deliveries, "+ACK"), deliveries)
+        }
         const take = (max: number) =>
           Effect.suspend(() => {
             if (pulls.arrivals.length === 0) pulls.begin(max)
-            return pulls.arrivals.take(max)
+            return Effect.flatMap(pulls.arrivals.take(max), (deliveries) => {
+              const again = deliveries.filter((delivery) => recent.has(delivery))
+              if (again.length === 0) return Effect.succeed(deliveries)
+              // Where that fails they come once more, and so they do here.
+              return Effect.as(
+                Effect.ignore(acknowledge(again)),
+                deliveries.filter((delivery) => !again.includes(delivery))
+              )
+            })
           })
         const remake = Effect.map(prepare, () => (pulls.isMissing = false))
         return {
           receive: (max) => Effect.suspend(() => (pulls.isMissing ? Effect.andThen(remake, take(max)) : take(max))),
-          acknowledge: (deliveries) => Effect.as(this.#tell(deliveries, "+ACK"), deliveries),
+          acknowledge: (deliveries) => Effect.suspend(() => acknowledge(deliveries)),
           giveBack: (deliveries, { delayMs }) =>
             this.#tell(deliveries, delayMs === 0 ? "-NAK" : `-NAK ${JSON.stringify({ delay: delayMs * 1e6 })}`),
           stop: Effect.promise(() => pulls.stop()),
