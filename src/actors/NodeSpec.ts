@@ -158,6 +158,8 @@ export interface AsyncSourceSpec {
    * anybody asked for them or not. It waits with more than so many items.
    */
   readonly acknowledges?: { readonly atMost: number }
+  /** How many of its items may wait for whoever takes them; left out, as many as a mailbox holds. */
+  readonly ahead?: number
   /** Opens at the start, or at `position` as an earlier run recorded it. Released with its scope on every way out. */
   readonly open: (context: OpenContext) => Effect.Effect<AsyncSource, unknown, Scope.Scope>
   readonly observe?: NodeObservers

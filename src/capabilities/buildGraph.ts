@@ -132,9 +132,11 @@ const traits = ({ given, part, policy, specs, value }: BuiltNode): NodeTraits =>
       ? "waits for something outside"
       : "writes to something outside"
     : (given.boundary ?? value.capability.boundary(part.options))
+  const ahead = specs.find((spec) => spec.kind === "async-source")?.ahead
   return {
     ...given,
     role: part.role,
+    ...(ahead === undefined ? {} : { ahead }),
     ...(boundary === undefined ? {} : { boundary }),
     ...(bufferSize === undefined || given.buffer !== undefined
       ? {}

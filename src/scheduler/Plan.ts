@@ -8,6 +8,8 @@ export interface NodeTraits {
   readonly boundary?: string
   /** The buffer that the user put in front: items, and what it does when it is full. */
   readonly buffer?: PlannedBuffer
+  /** Of a source: how many of its items may wait for whoever takes them, where that was given no buffer of its own. */
+  readonly ahead?: number
   /** It keeps what the mailboxes up to it hold within so many bytes; what is beyond waits, or goes to disk. */
   readonly memory?: { readonly bytes: number; readonly spills: boolean }
   /** It has no code of its own, only consumers: it joins the actor before it, whatever that is. */
@@ -149,7 +151,7 @@ export const makePlan = (
   const addressOf = (node: string) => `/pipelines/${pipeline}/${islandOf.get(node)!.nodes[0]!.id}`
   const share = boundsFor(resources.mailboxBytes / Math.max(1, crossings.length))
   const wanted = crossings.map(({ edge, from, reason, to }): PlannedEdge => {
-    const { buffer, detaches } = traitsOf(graph.nodes.find(({ id }) => id === to)!)
+    const { buffer = behindSources(to), detaches } = traitsOf(graph.nodes.find(({ id }) => id === to)!)
     return {
       from: addressOf(from),
       to: addressOf(to),
@@ -175,6 +177,13 @@ export const makePlan = (
     })),
     edges,
     mailboxBytes: edges.reduce((sum, { bounds }) => sum + bounds.maxBytes, 0)
+  }
+
+  /** All edges of a mailbox have the same bounds, so the most modest of its sources says. */
+  function behindSources(to: string): PlannedBuffer | undefined {
+    const senders = crossings.filter((crossing) => crossing.to === to).flatMap(({ from }) => islandOf.get(from)!.nodes)
+    const items = Math.min(...senders.map((node) => traitsOf(node).ahead ?? Infinity))
+    return items === Infinity ? undefined : { items, overflow: "backpressure" }
   }
 
   function reasonForBoundary(node: GraphNode, input: string): string | undefined {

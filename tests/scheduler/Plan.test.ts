@@ -65,4 +65,13 @@ describe("makePlan", () => {
     const { edges } = plan(chain("source", "sink"), { sink: { boundary: "was given a buffer", buffer: { items: 100, overflow: "drop-oldest" } } })
     expect(edges[0]).toMatchObject({ overflow: "drop-oldest", bounds: { maxItems: 100 } })
   })
+
+  it("lets no more wait behind a source than it says, unless a buffer was asked for", () => {
+    const source = { role: "source", boundary: "reads", ahead: 7 } as const
+    const itemsOf = (graph: Graph, traits: Readonly<Record<string, Partial<NodeTraits>>>) => plan(graph, traits).edges.map(({ bounds }) => bounds.maxItems)
+    expect(itemsOf(chain("source", "sink"), { source })[0]).toBe(7)
+    expect(itemsOf(chain("source", "sink"), { source, sink: { buffer: { items: 100, overflow: "backpressure" } } })).toEqual([100])
+    const merged: Graph = { nodes: [node("a"), node("b"), node("join", ["a", "b"])], outputs: { out: "join" } }
+    expect(itemsOf(merged, { a: source, b: { ...source, ahead: 9 } })).toEqual([7, 7])
+  })
 })

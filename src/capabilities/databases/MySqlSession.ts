@@ -86,7 +86,7 @@ export class MySqlSession implements DatabaseSession {
     return {
       read: async (most) => {
         try {
-          const from = (rows ??= this.#stream(sql, values, most))
+          const from = (rows ??= this.#stream(sql, values, Math.max(1, Math.floor(most / 2))))
           const take = async () => {
             const taken: Array<Record<string, unknown>> = []
             while (taken.length < most && !hasEnded) {

@@ -49,6 +49,9 @@ export const dbQuery = defineCapability({
   node: (options) => ({
     kind: "async-source",
     capability: id,
+    // With the portion that the source has read at most twice as many rows as the consumer has asked for are here, and in
+    // MySQL, whose driver reads ahead by itself, the other half.
+    ahead: Math.ceil(options["fetch-size"] / 2),
     open: (context) =>
       QueryReader.open(
         {
