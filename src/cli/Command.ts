@@ -106,6 +106,17 @@ export const commands = {
     flags: ["data-dir", "store", "queue", "limit", "after", "all", "program", ...environment, "shutdown-timeout", "json"],
     load: async () => (await import("./commands/deadLetters.ts")).deadLetters
   },
+  queues: {
+    summary: "lists the queues of a store and their messages, puts back what consumers put aside, or drops messages",
+    operand: {
+      name: "ACTION",
+      required: true,
+      repeated: true,
+      summary: "list [QUEUE]; show QUEUE ID; return QUEUE ID…, or return QUEUE --all; drop QUEUE ID…, or drop QUEUE --all"
+    },
+    flags: ["data-dir", "store", "limit", "after", "all", "json"],
+    load: async () => (await import("./commands/queues.ts")).queues
+  },
   serve: {
     summary: "runs programs as supervised services, and answers on HTTP",
     operand: { name: "FILE", required: true, repeated: true, summary: "the programs; each is a service with the name of its file" },

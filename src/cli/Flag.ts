@@ -77,8 +77,8 @@ export const flags = {
   "allow-all": onOff("lets the program do whatever this user may do"),
   queue: text("QUEUE", "the queue of dead letters"),
   limit: one("COUNT", "how many at most (default 100)", "a whole number of at least 1", parseCount),
-  after: one("ID", "only those behind the letter ID", "the id of a letter", parseCount),
-  all: onOff("all letters of all queues"),
+  after: one("ID", "only those behind the letter or message ID", "an id", parseCount),
+  all: onOff("all letters of all queues, or all messages of one"),
   program: text("FILE", "the program that works the letters off; its symbol dead-letters is the stream of their items"),
   host: one("ADDRESS", "where the service listens, or is asked (default 127.0.0.1)", "an address or a name", (written) =>
     /^[A-Za-z0-9.:_-]+$/.test(written) ? written : undefined

@@ -10,7 +10,9 @@ import { handedTo } from "./AsyncIterableSink.ts"
 import { checkPermission } from "./checkPermission.ts"
 import type { CapabilityDescription } from "./CapabilityDescription.ts"
 import { accessDeadLetters } from "./accessDeadLetters.ts"
+import { accessQueues } from "./accessQueues.ts"
 import type { DeadLetterAccess } from "./DeadLetterAccess.ts"
+import type { QueueContents } from "./QueueContents.ts"
 import { describeCapability } from "./describeCapability.ts"
 import { explainProgram } from "./explainProgram.ts"
 import { HostUnavailable, PermissionDenied, ProgramTimeout, refuseUnbounded } from "./errors.ts"
@@ -198,6 +200,10 @@ export class HostCore {
 
   get deadLetters(): DeadLetterAccess {
     return accessDeadLetters(this.#runtime)
+  }
+
+  get queues(): QueueContents {
+    return accessQueues(this.#runtime)
   }
 
   records(name: string, scope: Scope.Scope): Promise<Records> {

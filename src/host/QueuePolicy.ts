@@ -24,7 +24,7 @@ export const makeQueueAccess = ({ connections, policy, stateStore }: QueuePolicy
   const opened = new Map<string, QueueBackend>()
   const one = Semaphore.makeUnsafe(1)
   const backendAt = (name: string): Effect.Effect<QueueBackend, unknown> => {
-    if (name === embedded) return ofStore(stateStore)
+    if (name === embedded) return queuesOfStore(stateStore)
     const url = Object.hasOwn(connections, name) ? connections[name]! : undefined
     if (url === undefined || !queueSchemes.some((scheme) => url.startsWith(`${scheme}://`))) {
       const problem = url === undefined ? "is missing" : "is no server that has queues"
@@ -59,7 +59,8 @@ export const makeQueueAccess = ({ connections, policy, stateStore }: QueuePolicy
   }
 }
 
-const ofStore = (stateStore: HostStores["stateStore"]): Effect.Effect<QueueBackend, unknown> =>
+/** The queues in a store. **Fails** with `InvalidHostOption` where it has none of its own. */
+export const queuesOfStore = (stateStore: HostStores["stateStore"]): Effect.Effect<QueueBackend, unknown> =>
   Effect.flatMap(
     stateStore,
     (store): Effect.Effect<QueueBackend, unknown> =>

@@ -5,6 +5,7 @@ import type { Diagnostic } from "../rtfs/index.ts"
 import type { Explanation } from "./Explanation.ts"
 import type { CapabilityDescription } from "./CapabilityDescription.ts"
 import type { DeadLetterAccess } from "./DeadLetterAccess.ts"
+import type { QueueContents } from "./QueueContents.ts"
 import type { Flow } from "./Flow.ts"
 import type { Handle } from "./Handle.ts"
 import { HostCore } from "./HostCore.ts"
@@ -97,6 +98,11 @@ export class StreamHost implements AsyncDisposable {
   /** Items that were given up on, in the host's store. */
   get deadLetters(): DeadLetterAccess {
     return this.#core.deadLetters
+  }
+
+  /** The queues in the host's store: what they hold, and the messages that consumers put aside. */
+  get queues(): QueueContents {
+    return this.#core.queues
   }
 
   /**

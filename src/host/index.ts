@@ -11,6 +11,7 @@ export type {
   WebSocketOptions
 } from "./ConnectorOptions.ts"
 export type { DeadLetterAccess, DeadLetterRecord, DeadLetterSelection } from "./DeadLetterAccess.ts"
+export type { QueueContents, StoredQueueMessage, QueueSelection } from "./QueueContents.ts"
 export {
   EvaluationCancelled,
   HostUnavailable,

@@ -14,5 +14,7 @@ export type {
 } from "./StateStore.ts"
 export { openQueueBackend, queueSchemes } from "./queues/openQueueBackend.ts"
 export { deadLetterType } from "./queues/LeasedLetters.ts"
+export { deadLetterHeaders, deadMessageOf } from "./queues/deadMessage.ts"
+export type { MessageSelection, QueueContent, StoredMessages } from "./queues/StoredMessages.ts"
 export type { Delivery, NewMessage, QueueBackend, QueueDepth, QueueSubscription } from "./queues/QueueBackend.ts"
 export { QueueFailure } from "./queues/QueueFailure.ts"

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { AsyncSource, OpenContext, SourceBatch } from "../../actors/index.ts"
 import type { StreamFunction } from "../../scheduler/index.ts"
-import type { Delivery, QueueBackend, QueueFailure, QueueSubscription } from "../../state/index.ts"
+import { deadMessageOf, type Delivery, type QueueBackend, type QueueFailure, type QueueSubscription } from "../../state/index.ts"
 import { callWithMeter } from "../wrapFunction.ts"
 import { MalformedMessage } from "./errors.ts"
 import { HeldMessages } from "./HeldMessages.ts"
@@ -203,17 +203,7 @@ export class QueueConsumer implements AsyncSource {
   /** First there, then gone here: a crash in between leaves it in both, and the other queue knows its key. */
   #bury(delivery: Delivery, why: string): Effect.Effect<void, unknown> {
     const { deadLetterQueue, queue } = this.#options
-    const { attempts, body, contentType = "application/octet-stream", id, time } = delivery
-    const { "message-key": key, ...headers } = delivery.headers
-    const original = { "original-queue": queue, "original-id": id, ...(key === undefined ? {} : { "original-key": key }) }
-    const about = { ...original, "dead-letter-reason": why, attempts: String(attempts) }
-    const letter = {
-      key: `${queue}/${id}`,
-      body,
-      contentType,
-      headers: { ...headers, ...about },
-      time: time ?? this.#clock.currentTimeMillisUnsafe()
-    }
+    const letter = deadMessageOf(delivery, { queue, why, now: this.#clock.currentTimeMillisUnsafe() })
     const { waitsFor } = this.#context
     return Effect.andThen(
       patiently(this.#backend.publish(deadLetterQueue!, [letter]), waitsFor),

@@ -5,6 +5,7 @@ import { alignedRows } from "../alignedRows.ts"
 import type { Invocation } from "../Command.ts"
 import { exitStatus } from "../exitStatus.ts"
 import type { FlagName } from "../Flag.ts"
+import { shortened } from "../shortened.ts"
 import { UsageError } from "../UsageError.ts"
 import { withHost } from "../withHost.ts"
 import { replay } from "./replayDeadLetters.ts"
@@ -42,8 +43,11 @@ const list = async (host: StreamHost, { flags, output }: Invocation): Promise<nu
     for (const letter of letters) await output.line(toJson(asData(letter)))
     return exitStatus.done
   }
-  if (letters.length === 0) await output.problem("There are no such dead letters.")
-  else for (const line of alignedRows([heading, ...letters.map(row)], "")) await output.line(line)
+  if (letters.length === 0) {
+    await output.problem(
+      "There are no such dead letters. Messages that a consumer put into a :dead-letter-queue: rtfs-streams queues list."
+    )
+  } else for (const line of alignedRows([heading, ...letters.map(row)], "")) await output.line(line)
   return exitStatus.done
 }
 
@@ -59,12 +63,6 @@ const row = ({ attempts, error, id, item, queue, stage, stream, time }: DeadLett
   shortened(error.message, 40),
   shortened(textOf(item), 60)
 ]
-
-/** In one line, and no longer than that. */
-const shortened = (text: string, most: number): string => {
-  const line = text.replaceAll(/\s+/g, " ")
-  return line.length > most ? `${line.slice(0, most - 1)}…` : line
-}
 
 const textOf = (item: DeadLetterRecord["item"]): string => ("value" in item ? toText(item.value, textLimit()) : item.printed)
 

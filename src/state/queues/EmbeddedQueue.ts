@@ -1,14 +1,15 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { checksumOf } from "../Checksum.ts"
-import { damaged, type StoreFailure } from "../errors.ts"
-import { type Row, type SqliteDatabase } from "../SqliteDatabase.ts"
+import type { StoreFailure } from "../errors.ts"
+import type { SqliteDatabase } from "../SqliteDatabase.ts"
 import type { DeadLetterStore } from "../StateStore.ts"
 import { storedName } from "../StoredName.ts"
 import { LeasedLetters } from "./LeasedLetters.ts"
 import type { Delivery, NewMessage, QueueBackend, QueueDepth, QueueSubscription, SubscriptionOptions } from "./QueueBackend.ts"
 import { QueueFailure } from "./QueueFailure.ts"
 import { makeQueueTables } from "./queueTables.ts"
+import { deliveryOfRow, messageFields, StoredMessages } from "./StoredMessages.ts"
 
 export interface EmbeddedQueueOptions {
   readonly location: string
@@ -35,6 +36,7 @@ const lookMs = 200
 export class EmbeddedQueue implements QueueBackend {
   readonly kind = "embedded"
   readonly location: string
+  readonly stored: StoredMessages
   readonly #database: SqliteDatabase
   readonly #letters: LeasedLetters
   readonly #options: EmbeddedQueueOptions
@@ -51,6 +53,11 @@ export class EmbeddedQueue implements QueueBackend {
     const held = database.read(() => database.get("SELECT count(*) AS messages, coalesce(sum(length(body)), 0) AS bytes FROM messages"))!
     this.#messages = Number(held["messages"])
     this.#bytes = Number(held["bytes"])
+    this.stored = new StoredMessages(database, {
+      attempt: (body) => this.#attempt(body),
+      removed: (gone) => this.#forget(gone),
+      added: (queue) => this.#wake(queue)
+    })
   }
 
   subscribe(queue: string, options: SubscriptionOptions): Effect.Effect<QueueSubscription> {
@@ -152,24 +159,8 @@ export class EmbeddedQueue implements QueueBackend {
         queue,
         max
       )
-      return rows.map((row) => this.#read(row)).sort((a, b) => Number(a.id) - Number(b.id))
+      return rows.map((row) => deliveryOfRow(database.location, row)).sort((a, b) => Number(a.id) - Number(b.id))
     })
-  }
-
-  #read({ attempts, body, crc, headers, id, queue, time, type }: Row): Delivery {
-    const fields = ["message", String(queue), Number(time), String(type), String(headers)]
-    if (!(body instanceof Uint8Array) || Number(crc) !== checksumOf(fields, body)) {
-      throw damaged(this.#database.location, `is damaged: the message ${Number(id)} of its queue ${String(queue)} is not as it was written`)
-    }
-    return {
-      id: String(id),
-      attempts: Number(attempts),
-      time: Number(time),
-      body,
-      contentType: String(type),
-      headers: JSON.parse(String(headers)) as Record<string, string>,
-      receipt: undefined
-    }
   }
 
   /** Until something was published or given back, a lease runs out, or it is time to look for dead letters. */
@@ -220,10 +211,14 @@ export class EmbeddedQueue implements QueueBackend {
           )
         )
       )
-      this.#messages -= gone.length
-      this.#bytes -= gone.reduce((sum, { body }) => sum + body.byteLength, 0)
+      this.#forget(gone)
       return letters.length === 0 ? gone : [...letters, ...gone]
     })
+  }
+
+  #forget(gone: ReadonlyArray<Delivery>): void {
+    this.#messages -= gone.length
+    this.#bytes -= gone.reduce((sum, { body }) => sum + body.byteLength, 0)
   }
 
   #change(deliveries: ReadonlyArray<Delivery>, change: (delivery: Delivery) => void): void {
@@ -237,14 +232,13 @@ export class EmbeddedQueue implements QueueBackend {
     const newest = Number(database.get("SELECT max(id) AS id FROM message_keys")?.["id"])
     database.run("DELETE FROM message_keys WHERE id <= ?", newest - mostKeys)
     const written = JSON.stringify({ ...headers, "message-key": key })
-    const fields = ["message", queue, time, contentType, written]
     database.run(
       "INSERT INTO messages (queue, visible, attempts, time, type, headers, crc, body) VALUES (?, 0, 0, ?, ?, ?, ?, ?)",
       queue,
       time,
       contentType,
       written,
-      checksumOf(fields, body),
+      checksumOf(messageFields(queue, time, contentType, written), body),
       body
     )
     return true

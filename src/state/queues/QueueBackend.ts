@@ -1,6 +1,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { QueueFailure } from "./QueueFailure.ts"
+import type { StoredMessages } from "./StoredMessages.ts"
 
 /**
  * Queues of one server, or of one store. It holds bytes and knows nothing of what they mean.
@@ -20,6 +21,8 @@ export interface QueueBackend {
    */
   readonly publish: (queue: string, messages: ReadonlyArray<NewMessage>) => Effect.Effect<void, QueueFailure>
   readonly depth: (queue: string) => Effect.Effect<QueueDepth, QueueFailure>
+  /** For looking into queues that are in a store of ours. */
+  readonly stored?: StoredMessages
 }
 
 export interface SubscriptionOptions {
