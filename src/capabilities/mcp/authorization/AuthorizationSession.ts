@@ -44,7 +44,7 @@ interface Refusal {
 /** Requests that one request may become: refused, authorized, and asked for a wider scope. */
 const mostAttempts = 3
 
-/** A token is renewed so long before it ends, so that it does not end on its way. */
+/** A token is renewed so long before it ends, so that it does not end on its way; one of a short life in its second half. */
 const renewBeforeMs = 30_000
 
 /**
@@ -128,7 +128,9 @@ export class AuthorizationSession {
   /** The token to show; one that is about to end is renewed before, where no person is needed for that. */
   async #token(use: SessionUse, signal: AbortSignal | undefined): Promise<string | undefined> {
     const { tokens } = await this.#kept()
-    if (tokens?.expiresAt === undefined || tokens.expiresAt - renewBeforeMs > (await now(use))) return tokens?.access_token
+    if (tokens?.expiresAt === undefined) return tokens?.access_token
+    const aheadMs = Math.min(renewBeforeMs, ((tokens.expires_in ?? 0) * 1000) / 2)
+    if (tokens.expiresAt - aheadMs > (await now(use))) return tokens.access_token
     const isRenewable = this.#options.auth.type !== "authorization-code" || tokens.refresh_token !== undefined
     if (!isRenewable) return tokens.access_token
     await this.#authorize({ isScope: false, scope: undefined, resourceMetadataUrl: undefined, used: tokens.access_token }, use, signal)
@@ -212,7 +214,7 @@ export class AuthorizationSession {
 
   async #discover({ fetchFn, resourceMetadataUrl, sdk }: Step, provider: AuthorizationProvider) {
     const { url } = this.#options
-    const info = await discoverServer(sdk, url, { resourceMetadataUrl, fetchFn })
+    const info = await discoverServer(sdk, url, resourceMetadataUrl, fetchFn)
     provider.discovered = {
       ...info,
       authorizationServerUrl: String(info.authorizationServerUrl),
@@ -282,7 +284,7 @@ export class AuthorizationSession {
     return this.#failure(
       said,
       `Check auth of mcpServers.${this.#options.server}, and what the server's metadata say.`,
-      temporary.has(String(code))
+      isTemporary(code, message)
     )
   }
 
@@ -303,12 +305,24 @@ export class AuthorizationSession {
  * Servers of 2025-03-26 name nobody and do it themselves. Then metadata of their own count even if they call their issuer
  * something else, as long as that is on the same origin: nobody else gains by it.
  */
-const discoverServer = async (sdk: Sdk, url: string, asked: { readonly resourceMetadataUrl: URL | undefined; readonly fetchFn: Fetch }) => {
+const discoverServer = async (sdk: Sdk, url: string, resourceMetadataUrl: URL | undefined, fetchFn: Fetch) => {
+  const failures: Array<unknown> = []
+  // The client takes metadata that could not be read for none, and would show the host's credentials to the server itself.
+  const told: Fetch = (input, init) =>
+    fetchFn(input, init).catch((error: unknown) => {
+      failures.push(error)
+      throw error
+    })
+  const discover = async (skipIssuerMetadataValidation: boolean) => {
+    const info = await sdk.discoverOAuthServerInfo(url, { resourceMetadataUrl, fetchFn: told, skipIssuerMetadataValidation })
+    if (failures.length > 0) throw failures[0]
+    return info
+  }
   try {
-    return await sdk.discoverOAuthServerInfo(url, asked)
+    return await discover(false)
   } catch (error) {
-    if (!(error instanceof sdk.IssuerMismatchError)) throw error
-    const info = await sdk.discoverOAuthServerInfo(url, { ...asked, skipIssuerMetadataValidation: true })
+    if (!(error instanceof sdk.IssuerMismatchError)) throw failures[0] ?? error
+    const info = await discover(true)
     const issuer = URL.parse(info.authorizationServerMetadata?.issuer ?? "")
     if (info.resourceMetadata !== undefined || issuer?.origin !== new URL(url).origin) throw error
     return info
@@ -326,7 +340,13 @@ interface Step {
 
 /** Answers of a token endpoint behind which no try of the same kind helps. */
 const final = new Set(["invalid_grant", "invalid_client", "unauthorized_client", "invalid_scope", "unsupported_grant_type"])
-const temporary = new Set(["server_error", "temporarily_unavailable", "too_many_requests"])
+
+/** The client's `server_error` is any answer that is none of OAuth; its text has the status then. */
+const isTemporary = (code: unknown, message: string): boolean => {
+  const [, status] = /^HTTP (\d{3}):/.exec(message) ?? []
+  if (status !== undefined) return status === "429" || status.startsWith("5")
+  return code === "server_error" || code === "temporarily_unavailable" || code === "too_many_requests"
+}
 
 const now = ({ perform }: SessionUse): Promise<number> => perform(Clock.currentTimeMillis)
 
