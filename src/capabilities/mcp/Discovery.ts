@@ -1,4 +1,5 @@
 import { McpFailure } from "./errors.ts"
+import { isRawSse } from "./isRawSse.ts"
 import type { McpServer } from "./McpAccess.ts"
 import { connect, requestTimeoutMs } from "./McpConnection.ts"
 import type { ChunkReceiver, StreamTransport } from "./StreamTransport.ts"
@@ -12,6 +13,8 @@ export interface DiscoveryOptions {
   readonly idleMs: number | undefined
   readonly toTool: (tool: string) => StreamTransport
   readonly toResource: (uri: string) => StreamTransport
+  /** Where the address may give events as they are instead of answering questions. */
+  readonly raw: (() => StreamTransport) | undefined
   /** Where the server has nothing of that name. */
   readonly otherwise: (() => StreamTransport) | undefined
 }
@@ -47,7 +50,8 @@ export class Discovery implements StreamTransport {
   }
 
   async #find(receiver: ChunkReceiver, signal: AbortSignal): Promise<StreamTransport> {
-    const { name, otherwise, perform, server, timeoutMs, toResource, toTool } = this.#options
+    const { name, otherwise, perform, raw, server, timeoutMs, toResource, toTool } = this.#options
+    if (raw !== undefined && (await isRawSse({ server, perform, receiver, signal, timeoutMs }))) return raw()
     const { client, close } = await connect({ server, perform, receiver, signal, timeoutMs })
     try {
       const options = { timeout: requestTimeoutMs(server, timeoutMs), signal }

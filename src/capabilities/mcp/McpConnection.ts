@@ -23,6 +23,8 @@ export interface McpConnection {
   readonly client: Client
   readonly era: "2025-11-25" | "2026-07-28"
   readonly transport: "http" | "sse" | "stdio"
+  /** Resolves when the server can tell of something that nobody has asked for just then; at once where it always can. */
+  readonly listening: Promise<void>
   /** Rejects when the connection is gone. */
   readonly lost: Promise<never>
   /** Completes when what was sent last has arrived, the session is ended and everything is closed. */
@@ -41,6 +43,7 @@ export const streamEnded = -32_098
 interface Wire {
   readonly transport: Transport
   readonly name: McpConnection["transport"]
+  readonly listening?: Promise<void>
   readonly part: () => Promise<void>
 }
 
@@ -121,6 +124,7 @@ const open = async (
     client,
     era,
     transport: wire.name,
+    listening: wire.listening ?? Promise.resolve(),
     lost,
     close: parted
   }
@@ -193,8 +197,15 @@ const httpWire = (sdk: Sdk, options: ConnectOptions): Wire => {
       return sent
     }
   }
+  const fetch = fetchOf(options, server)
+  let heard: () => void
+  const listening = new Promise<void>((resolve) => (heard = resolve))
   const transport = new Transport(new URL(server.url), {
-    fetch: fetchOf(options, server),
+    fetch: async (input, init) => {
+      const answer = await fetch(input, init)
+      if (init?.method === "GET" && answer.ok) heard()
+      return answer
+    },
     reconnectionOptions: { initialReconnectionDelay: 250, maxReconnectionDelay: 5000, reconnectionDelayGrowFactor: 2, maxRetries: 3 },
     reconnectionScheduler: (reconnect, delay) => {
       const waiting = new AbortController()
@@ -207,6 +218,7 @@ const httpWire = (sdk: Sdk, options: ConnectOptions): Wire => {
   return {
     transport,
     name: "http",
+    listening,
     part: async () => {
       // Closing at once would break off the very request that says goodbye.
       await within(perform, partingMs, Promise.all(sending))
@@ -238,7 +250,10 @@ const stdioWire = ({ perform, receiver, server }: ConnectOptions): Wire => {
   return { transport, name: "stdio", part: () => Promise.resolve() }
 }
 
-const fetchOf = ({ perform, receiver }: ConnectOptions, { authorization, headers, network, url }: Extract<McpServer, { kind: "http" }>) => {
+export const fetchOf = (
+  { perform, receiver }: Pick<ConnectOptions, "perform" | "receiver">,
+  { authorization, headers, network, url }: Extract<McpServer, { kind: "http" }>
+) => {
   const { alive, room } = receiver
   const granted = grantedFetch({ network, perform, url, headers, headersTimeoutMs: noTimeoutMs, room, alive })
   return authorization?.fetch(granted, { perform, alive }) ?? granted

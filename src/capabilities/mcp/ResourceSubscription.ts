@@ -61,6 +61,8 @@ export class ResourceSubscription implements StreamTransport {
     const { client, era } = connection
     // What it holds at first counts as a change.
     let changes = reads ? 1 : 0
+    let isUnsure = false
+    let last: string | undefined
     let wake: () => void = () => {}
     client.setNotificationHandler("notifications/resources/updated", ({ params }) => {
       if (params.uri !== uri) return
@@ -75,27 +77,46 @@ export class ResourceSubscription implements StreamTransport {
         end = reason
         wake()
       })
-    } else await client.subscribeResource({ uri }, { timeout: timeoutMs })
+    } else {
+      await client.subscribeResource({ uri }, { timeout: timeoutMs })
+      // What changed before the server could tell of it is nowhere: it is looked at once more.
+      void connection.listening.then(() => {
+        isUnsure = reads
+        wake()
+      })
+    }
     receiver.connected()
     signal.addEventListener("abort", () => wake(), { once: true })
+    let loss: { readonly error: unknown } | undefined
+    connection.lost.catch((error: unknown) => {
+      loss = { error }
+      wake()
+    })
     for (;;) {
-      while (changes === 0 && end === undefined && !signal.aborted) {
-        await Promise.race([new Promise<void>((resolve) => (wake = resolve)), connection.lost])
-      }
+      while (changes === 0 && !isUnsure && end === undefined && loss === undefined && !signal.aborted)
+        await new Promise<void>((resolve) => (wake = resolve))
       if (signal.aborted) return
-      if (changes === 0) {
+      if (loss !== undefined) throw loss.error
+      if (changes === 0 && !isUnsure) {
         if (end === "graceful") return
         throw disconnected("the subscription broke off")
       }
       await receiver.room()
+      const hasChanged = changes > 0
       changes = 0
-      const chunk = reads
-        ? resourceChunk(
-            uri,
-            (await Promise.race([client.readResource({ uri }, { timeout: timeoutMs, cacheMode: "bypass" }), connection.lost])).contents
-          )
-        : changeChunk(uri)
-      receiver.offer(chunk)
+      isUnsure = false
+      if (!reads) {
+        receiver.offer(changeChunk(uri))
+        continue
+      }
+      const { contents } = await client.readResource({ uri }, { timeout: timeoutMs, cacheMode: "bypass" }).catch(async (error: unknown) => {
+        // That the connection is gone says more than that the request failed.
+        await new Promise((resolve) => setImmediate(resolve))
+        throw loss === undefined ? error : loss.error
+      })
+      const text = JSON.stringify(contents)
+      if (hasChanged || text !== last) receiver.offer(resourceChunk(uri, contents))
+      last = text
     }
   }
 

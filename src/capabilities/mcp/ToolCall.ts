@@ -127,7 +127,8 @@ export class ToolCall implements StreamTransport {
     const { code } = error as { readonly code?: unknown }
     if (code === streamEnded) return disconnected("the answer of its tool broke off")
     const message = excerpt(concealed(server, error instanceof Error ? error.message : String(error)))
-    const isAsking = /input.?required/i.test(`${String(code)} ${message}`)
+    // Either it asks, or it says that a client who can't be asked need not call.
+    const isAsking = code === missingCapability || /input.?required/i.test(`${String(code)} ${message}`)
     return new McpFailure({
       stream: `of ${server.name}/tool:${tool}`,
       reason: isAsking ? "input-required" : "tool",
@@ -136,6 +137,9 @@ export class ToolCall implements StreamTransport {
     })
   }
 }
+
+/** `MissingRequiredClientCapability` of 2026-07-28. */
+const missingCapability = -32_021
 
 export const shownConnection = (connection: Pick<McpConnection, "era" | "transport"> | undefined): Readonly<Record<string, unknown>> =>
   connection === undefined ? {} : { transport: keyword(connection.transport), era: connection.era }

@@ -65,6 +65,7 @@ const byName = (server: McpServer, name: string, options: ResolveOptions): Strea
     idleMs: options.idleMs,
     toTool: (tool) => toolCall(server, tool, options, "tool-name"),
     toResource: (uri) => subscription(server, uri, options, "resource-name"),
+    raw: feedOf(server, name, options),
     otherwise: options.mcp.base.isConfigured ? () => fromBase(name, options) : undefined
   })
 }
@@ -85,6 +86,12 @@ type RawServer = Extract<McpServer, { transport: string }>
 type SpeakingServer = Exclude<McpServer, { transport: "raw-sse" }>
 
 const isRaw = (server: McpServer): server is RawServer => server.kind === "http" && server.transport === "raw-sse"
+
+/** Servers of 2024 and plain feeds of events like the path `/sse` alike. */
+const feedOf = (server: McpServer, name: string, options: ResolveOptions): (() => StreamTransport) | undefined =>
+  server.kind === "http" && /\/sse\/?$/.test(new URL(server.url).pathname) && server.transport === "http"
+    ? () => rawOf(server, urlBelow(server.url, name), options, "server-base")
+    : undefined
 
 const rawOf = (
   { headers, network }: RawServer,

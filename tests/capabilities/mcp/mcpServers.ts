@@ -3,7 +3,7 @@ import { once } from "node:events"
 import http from "node:http"
 import net, { type AddressInfo, type Socket } from "node:net"
 import { NodeStreamableHTTPServerTransport, toNodeHandler } from "@modelcontextprotocol/node"
-import { createMcpHandler, type EventStore, type JSONRPCMessage, type McpHttpHandler } from "@modelcontextprotocol/server"
+import { createMcpHandler, type EventStore, type JSONRPCMessage, type McpHttpHandler, type McpServer } from "@modelcontextprotocol/server"
 import { type HostOptions, StreamHost } from "rtfs-streams"
 import { weatherServer } from "./weatherServer.ts"
 
@@ -91,9 +91,19 @@ const freePort = async (): Promise<number> => {
   return port
 }
 
+interface ServedSessions extends ServedMcp {
+  readonly breakNextAfter: (events: number) => void
+  /** Tells every client, where its stream of notices stands. */
+  readonly changed: (uri: string) => void
+  /** Lets no client listen to notices until the function that it gives is called. */
+  readonly holdNotices: () => () => void
+}
+
 /** A server with a session for each client, whose streams can be gone on with: as the era of 2025 has it. */
-export const serveSessions = async (): Promise<ServedMcp & { readonly breakNextAfter: (events: number) => void }> => {
+export const serveSessions = async (): Promise<ServedSessions> => {
   const heard: Array<string> = []
+  const servers: Array<McpServer> = []
+  let held: Promise<void> | undefined
   const sessions = new Map<string, NodeStreamableHTTPServerTransport>()
   let breakAfter: number | undefined
   const server = http.createServer((request, response) => {
@@ -113,11 +123,29 @@ export const serveSessions = async (): Promise<ServedMcp & { readonly breakNextA
         () => breakAfter,
         () => (breakAfter = undefined)
       )
-    const ready = known === undefined ? weatherServer({ tell: (line) => void heard.push(line) }).connect(transport) : Promise.resolve()
-    void ready.then(() => transport.handleRequest(request, response))
+    const begun = (): Promise<void> => {
+      const weather = weatherServer({ tell: (line) => void heard.push(line) })
+      servers.push(weather)
+      return weather.connect(transport)
+    }
+    const ready = known === undefined ? begun() : request.method === "GET" ? held : undefined
+    void Promise.resolve(ready).then(() => transport.handleRequest(request, response))
   })
   const served = await listening(server, "/mcp")
-  return { ...served, heard, handler: undefined as never, breakNextAfter: (events) => (breakAfter = events) }
+  return {
+    ...served,
+    heard,
+    handler: undefined as never,
+    breakNextAfter: (events) => (breakAfter = events),
+    changed: (uri) => {
+      for (const { server: each } of servers) void each.sendResourceUpdated({ uri })
+    },
+    holdNotices: () => {
+      let release: () => void
+      held = new Promise((resolve) => (release = resolve))
+      return () => release()
+    }
+  }
 }
 
 /** Breaks the connection of an answer off behind so many pieces of a stream of tool reports. */

@@ -51,5 +51,9 @@ export const weatherServer = (heard: Heard = { tell: () => {} }): McpServer => {
   server.registerResource("paris", "weather://paris", { mimeType: "application/json" }, (uri) => ({
     contents: [{ uri: uri.href, mimeType: "application/json", text: JSON.stringify(reading) }]
   }))
+  server.server.setRequestHandler("resources/subscribe", ({ params }) => {
+    heard.tell(`subscribed ${params.uri}`)
+    return {}
+  })
   return server
 }
