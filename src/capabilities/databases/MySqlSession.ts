@@ -15,9 +15,8 @@ import { parseJson } from "../files/JsonValue.ts"
 import { type DatabaseServer, trusted } from "./DatabaseServer.ts"
 import { DatabaseFailure, type DatabaseFailureKind, notInstalled } from "./errors.ts"
 import { Loss } from "./Loss.ts"
-import { problemOfNames } from "./PostgresSession.ts"
-import { takenOver } from "./progress.ts"
-import { inOrder, quoted } from "./statement.ts"
+import { advanceValues, progressStatements, readProgress, takenOver } from "./progress.ts"
+import { driverQuery, problemOfNames, quoted } from "./statement.ts"
 import { asBuffer, isBytes, jsonOf, refusing, textOf, wholeNumber } from "./values.ts"
 
 const connectMs = 10_000
@@ -27,7 +26,15 @@ const mostPlaceholders = 65_535
 /** Text in MySQL and MariaDB is escaped by the driver, which reads the mode in which backslashes escape; so that is set. */
 const settings = ["SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', time_zone = '+00:00'"]
 
-const progressTable = `CREATE TABLE IF NOT EXISTS rtfs_streams_progress (sink VARCHAR(255) NOT NULL, run VARCHAR(64) NOT NULL, items BIGINT NOT NULL, is_finished TINYINT NOT NULL DEFAULT 0, changed TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (sink, run)) ENGINE = InnoDB`
+const progress = progressStatements({
+  isThere: "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'rtfs_streams_progress'",
+  make: "CREATE TABLE IF NOT EXISTS rtfs_streams_progress (sink VARCHAR(255) NOT NULL, run VARCHAR(64) NOT NULL, items BIGINT NOT NULL, is_finished TINYINT NOT NULL DEFAULT 0, changed TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (sink, run)) ENGINE = InnoDB",
+  yes: "1",
+  now: "CURRENT_TIMESTAMP",
+  weekAgo: "NOW() - INTERVAL 7 DAY",
+  unlessThere: "ON DUPLICATE KEY UPDATE items = items",
+  param: () => "?"
+})
 
 /** One connection to MySQL or MariaDB. */
 export class MySqlSession implements DatabaseSession {
@@ -77,9 +84,13 @@ export class MySqlSession implements DatabaseSession {
     await this.#run("SELECT 1")
   }
 
-  async query({ order, params, text }: DatabaseQuery): Promise<DatabaseCursor> {
-    const values = [...params, ...(order?.after === undefined ? [] : [order.after])].map((param) => mysqlValue(param, "a parameter", true))
-    const sql = order === undefined ? text : inOrder(text, order, "?", "`")
+  async query(query: DatabaseQuery): Promise<DatabaseCursor> {
+    const { sql, values } = driverQuery(
+      query,
+      (param) => mysqlValue(param, "a parameter", true),
+      () => "?",
+      "`"
+    )
     await this.#run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
     let rows: AsyncIterator<Record<string, unknown>> | undefined
     let hasEnded = false
@@ -113,14 +124,22 @@ export class MySqlSession implements DatabaseSession {
 
   #stream(sql: string, values: ReadonlyArray<DatabaseValue>, highWaterMark: number): AsyncIterator<Record<string, unknown>> {
     const command = this.#connection.query({ sql, values: values as Array<unknown>, typeCast })
-    let problem: ReturnType<typeof problemOfNames>
-    command.on("fields", (fields: ReadonlyArray<FieldPacket>) => (problem = problemOfNames(fields.map(({ name }) => name))))
+    const { location } = this.#server
+    let problem: DatabaseFailure | undefined
+    command.on(
+      "fields",
+      (fields: ReadonlyArray<FieldPacket>) =>
+        (problem = problemOfNames(
+          location,
+          fields.map(({ name }) => name)
+        ))
+    )
     const stream = command.stream({ highWaterMark })
     const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Record<string, unknown>>
     return {
       next: async () => {
         const result = await iterator.next()
-        if (problem !== undefined) throw new DatabaseFailure({ location: this.#server.location, kind: "refused", ...problem })
+        if (problem !== undefined) throw problem
         return result
       }
     }
@@ -180,33 +199,17 @@ export class MySqlSession implements DatabaseSession {
     await this.#run(`INSERT INTO ${table.quoted} (${names.join(", ")}) VALUES ${rows.map(() => row).join(",")}${conflict}`, rows.flat(1))
   }
 
-  async #advance({ from, run, sink, to }: ProgressMark): Promise<void> {
-    const result: unknown = await this.#run(
-      "UPDATE rtfs_streams_progress SET items = ?, changed = CURRENT_TIMESTAMP WHERE sink = ? AND run = ? AND items = ?",
-      [to, sink, run, from]
-    )
-    if ((result as ResultSetHeader).affectedRows !== 1) throw takenOver(this.#server.location, sink)
+  async #advance(mark: ProgressMark): Promise<void> {
+    const result: unknown = await this.#run(progress.advance, advanceValues(mark))
+    if ((result as ResultSetHeader).affectedRows !== 1) throw takenOver(this.#server.location, mark.sink)
   }
 
-  async progress({ run, sink }: { readonly sink: string; readonly run: string }, make: boolean): Promise<number | undefined> {
-    const there = await this.#run(
-      "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'rtfs_streams_progress'"
-    )
-    if (there.length === 0 && !make) return undefined
-    if (make) {
-      if (there.length === 0) await this.#run(progressTable)
-      await this.#run("DELETE FROM rtfs_streams_progress WHERE sink = ? AND is_finished = 1 AND changed < NOW() - INTERVAL 7 DAY", [sink])
-      await this.#run("INSERT INTO rtfs_streams_progress (sink, run, items) VALUES (?, ?, 0) ON DUPLICATE KEY UPDATE items = items", [
-        sink,
-        run
-      ])
-    }
-    const [row] = await this.#run("SELECT items FROM rtfs_streams_progress WHERE sink = ? AND run = ?", [sink, run])
-    return row === undefined ? undefined : Number(row["items"])
+  async progress(mark: Pick<ProgressMark, "run" | "sink">, make: boolean): Promise<number | undefined> {
+    return readProgress(progress, (sql, values) => this.#run(sql, values), mark, make)
   }
 
-  async endProgress({ run, sink }: { readonly sink: string; readonly run: string }): Promise<void> {
-    await this.#run("UPDATE rtfs_streams_progress SET is_finished = 1, changed = CURRENT_TIMESTAMP WHERE sink = ? AND run = ?", [sink, run])
+  async endProgress({ run, sink }: Pick<ProgressMark, "run" | "sink">): Promise<void> {
+    await this.#run(progress.end, [sink, run])
   }
 
   async close(): Promise<void> {

@@ -15,11 +15,11 @@ import type {
 import { DatabaseFailure, type DatabaseFailureKind, notInstalled } from "./errors.ts"
 import { postgresReaders, postgresValue } from "./postgresTypes.ts"
 import { copyEncoder } from "./copyText.ts"
-import { takenOver } from "./progress.ts"
+import { advanceValues, progressStatements, readProgress, takenOver } from "./progress.ts"
 import { type DatabaseServer, trusted } from "./DatabaseServer.ts"
 import { Loss } from "./Loss.ts"
 import { compileRowReader } from "./rowCode.ts"
-import { inOrder, quoted } from "./statement.ts"
+import { driverQuery, onConflictClause, problemOfNames, quoted } from "./statement.ts"
 import { jsonOf, isBytes, asBuffer } from "./values.ts"
 
 const connectMs = 10_000
@@ -31,7 +31,15 @@ type Values = ReadonlyArray<DatabaseValue>
 /** Rows as arrays of the texts that the server sends: a function made for the query reads them. */
 const texts = { rowMode: "array", types: { getTypeParser: () => (text: string) => text } } as const
 
-const progressTable = `CREATE TABLE IF NOT EXISTS rtfs_streams_progress (sink text NOT NULL, run text NOT NULL, items bigint NOT NULL, is_finished boolean NOT NULL DEFAULT false, changed timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (sink, run))`
+const progress = progressStatements({
+  isThere: "SELECT 1 WHERE to_regclass('rtfs_streams_progress') IS NOT NULL",
+  make: "CREATE TABLE IF NOT EXISTS rtfs_streams_progress (sink text NOT NULL, run text NOT NULL, items bigint NOT NULL, is_finished boolean NOT NULL DEFAULT false, changed timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (sink, run))",
+  yes: "true",
+  now: "now()",
+  weekAgo: "now() - interval '7 days'",
+  unlessThere: "ON CONFLICT DO NOTHING",
+  param: (position) => `$${position}`
+})
 
 /** One connection to PostgreSQL, as sources and sinks use it. */
 export class PostgresSession implements DatabaseSession {
@@ -83,13 +91,11 @@ export class PostgresSession implements DatabaseSession {
     await this.#run("SELECT 1")
   }
 
-  async query({ order, params, text, timeoutMs }: DatabaseQuery): Promise<DatabaseCursor> {
+  async query(query: DatabaseQuery): Promise<DatabaseCursor> {
     const { default: PgCursor } = await import("pg-cursor").catch(() => Promise.reject(notInstalled(this.#server.location, "pg-cursor")))
-    const behind = order?.after === undefined ? [] : [order.after]
-    const sql = order === undefined ? text : inOrder(text, order, `$${params.length + 1}`)
+    const { sql, values } = driverQuery(query, postgresParameter, (position) => `$${position}`)
     await this.#run("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    await this.#run(`SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}`)
-    const values = [...params, ...behind].map((param) => postgresParameter(param))
+    await this.#run(`SET LOCAL statement_timeout = ${Math.ceil(query.timeoutMs)}`)
     const cursor = this.#client.query(new PgCursor<ReadonlyArray<string | null>>(sql, values, texts))
     return this.#cursorOf(cursor)
   }
@@ -136,8 +142,8 @@ export class PostgresSession implements DatabaseSession {
 
   #readerOf(fields: ReadonlyArray<FieldDef>): ReturnType<typeof compileRowReader> {
     const names = fields.map(({ name }) => name)
-    const problem = problemOfNames(names)
-    if (problem !== undefined) throw new DatabaseFailure({ location: this.#server.location, kind: "refused", ...problem })
+    const problem = problemOfNames(this.#server.location, names)
+    if (problem !== undefined) throw problem
     return compileRowReader(
       names,
       fields.map(({ dataTypeID }) => this.#readers(dataTypeID))
@@ -211,46 +217,26 @@ export class PostgresSession implements DatabaseSession {
   }
 
   /** As one parameter, whose types the table itself gives. */
-  async #insertRows(rows: ReadonlyArray<Values>, { columns, key, onConflict, table }: DatabaseInsert): Promise<void> {
-    const names = columns.map(({ name }) => quoted(name))
-    const others = columns.filter(({ name }) => !key.includes(name)).map(({ name }) => `${quoted(name)} = EXCLUDED.${quoted(name)}`)
-    const target = key.length === 0 ? "" : ` (${key.map((name) => quoted(name)).join(", ")})`
-    const conflict =
-      onConflict === "error"
-        ? ""
-        : onConflict === "ignore" || others.length === 0
-          ? ` ON CONFLICT${target} DO NOTHING`
-          : ` ON CONFLICT${target} DO UPDATE SET ${others.join(", ")}`
+  async #insertRows(rows: ReadonlyArray<Values>, insert: DatabaseInsert): Promise<void> {
+    const { columns, key, onConflict, table } = insert
+    const names = columns.map(({ name }) => quoted(name)).join(", ")
     await this.#run(
-      `INSERT INTO ${table.quoted} (${names.join(", ")}) SELECT ${names.join(", ")} FROM json_populate_recordset(NULL::${table.quoted}, $1::json)${conflict}`,
+      `INSERT INTO ${table.quoted} (${names}) SELECT ${names} FROM json_populate_recordset(NULL::${table.quoted}, $1::json)${onConflictClause(insert)}`,
       [jsonRows(onConflict === "update" ? lastOfEachKey(rows, columns, key) : rows, columns)]
     )
   }
 
-  async #advance({ from, run, sink, to }: ProgressMark): Promise<void> {
-    const { rowCount } = await this.#run(
-      "UPDATE rtfs_streams_progress SET items = $1, changed = now() WHERE sink = $2 AND run = $3 AND items = $4",
-      [to, sink, run, from]
-    )
-    if (rowCount !== 1) throw takenOver(this.#server.location, sink)
+  async #advance(mark: ProgressMark): Promise<void> {
+    const { rowCount } = await this.#run(progress.advance, advanceValues(mark))
+    if (rowCount !== 1) throw takenOver(this.#server.location, mark.sink)
   }
 
-  async progress({ run, sink }: { readonly sink: string; readonly run: string }, make: boolean): Promise<number | undefined> {
-    const { rows } = await this.#run("SELECT to_regclass('rtfs_streams_progress') IS NOT NULL AS there")
-    if (rows[0]?.["there"] !== true) {
-      if (!make) return undefined
-      await this.#run(progressTable)
-    }
-    if (make) {
-      await this.#run("DELETE FROM rtfs_streams_progress WHERE sink = $1 AND is_finished AND changed < now() - interval '7 days'", [sink])
-      await this.#run("INSERT INTO rtfs_streams_progress (sink, run, items) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING", [sink, run])
-    }
-    const found = await this.#run("SELECT items::text AS items FROM rtfs_streams_progress WHERE sink = $1 AND run = $2", [sink, run])
-    return found.rows[0] === undefined ? undefined : Number(found.rows[0]["items"])
+  async progress(mark: Pick<ProgressMark, "run" | "sink">, make: boolean): Promise<number | undefined> {
+    return readProgress(progress, async (sql, values) => (await this.#run(sql, values)).rows, mark, make)
   }
 
-  async endProgress({ run, sink }: { readonly sink: string; readonly run: string }): Promise<void> {
-    await this.#run("UPDATE rtfs_streams_progress SET is_finished = true, changed = now() WHERE sink = $1 AND run = $2", [sink, run])
+  async endProgress({ run, sink }: Pick<ProgressMark, "run" | "sink">): Promise<void> {
+    await this.#run(progress.end, [sink, run])
   }
 
   #lose(error: unknown): void {
@@ -276,13 +262,6 @@ export class PostgresSession implements DatabaseSession {
       throw failure(this.#server, error)
     }
   }
-}
-
-/** A row is a map, in which every column has its own name. */
-export const problemOfNames = (names: ReadonlyArray<string>): { readonly problem: string; readonly fix: string } | undefined => {
-  const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) return { problem: `gives two columns named ${twice}`, fix: "Give one another name: AS …" }
-  return names.includes("__proto__") ? { problem: "gives a column named __proto__", fix: "Give it another name: AS …" } : undefined
 }
 
 /** One statement can't write a row twice, so of those of one key only the last is written, as if they came one by one. */

@@ -12,10 +12,9 @@ import type {
 } from "../../actors/index.ts"
 import type { DatabaseServer } from "./DatabaseServer.ts"
 import { DatabaseFailure, type DatabaseFailureKind } from "./errors.ts"
-import { problemOfNames } from "./PostgresSession.ts"
-import { takenOver } from "./progress.ts"
+import { advanceValues, progressStatements, readProgress, takenOver } from "./progress.ts"
 import { compileRowReader } from "./rowCode.ts"
-import { inOrder, quoted } from "./statement.ts"
+import { driverQuery, onConflictClause, problemOfNames, quoted } from "./statement.ts"
 import { isBytes, jsonOf, refusing, textOf } from "./values.ts"
 
 /** How long a statement waits for another connection; it holds up this thread, so the rest of the wait is the stream's. */
@@ -25,7 +24,15 @@ const busyMs = 50
 const rowsAtOnce = 50
 const mostPlaceholders = 999
 
-const progressTable = `CREATE TABLE IF NOT EXISTS rtfs_streams_progress (sink TEXT NOT NULL, run TEXT NOT NULL, items INTEGER NOT NULL, is_finished INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT (unixepoch()), PRIMARY KEY (sink, run))`
+const progress = progressStatements({
+  isThere: "SELECT 1 FROM sqlite_schema WHERE name = 'rtfs_streams_progress'",
+  make: "CREATE TABLE IF NOT EXISTS rtfs_streams_progress (sink TEXT NOT NULL, run TEXT NOT NULL, items INTEGER NOT NULL, is_finished INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT (unixepoch()), PRIMARY KEY (sink, run))",
+  yes: "1",
+  now: "unixepoch()",
+  weekAgo: "unixepoch() - 604800",
+  unlessThere: "ON CONFLICT DO NOTHING",
+  param: () => "?"
+})
 
 /** One connection to an SQLite file. Its work is done on this thread, a portion of rows at a time. */
 export class SqliteSession implements DatabaseSession {
@@ -60,10 +67,13 @@ export class SqliteSession implements DatabaseSession {
 
   async isAlive(): Promise<void> {}
 
-  async query({ order, params, text }: DatabaseQuery): Promise<DatabaseCursor> {
+  async query(query: DatabaseQuery): Promise<DatabaseCursor> {
     return this.#attempt(() => {
-      const sql = order === undefined ? text : inOrder(text, order, "?")
-      const behind = order?.after === undefined ? [] : [order.after]
+      const { sql, values } = driverQuery(
+        query,
+        (param) => sqliteValue(param, "a parameter", true),
+        () => "?"
+      )
       this.#database.exec("BEGIN")
       let isOpen = true
       try {
@@ -72,13 +82,13 @@ export class SqliteSession implements DatabaseSession {
         // The driver's maps have no prototype and so no shape, and are several times slower to make and to read.
         statement.setReturnArrays(true)
         const names = statement.columns().map(({ name }) => name)
-        const problem = problemOfNames(names)
-        if (problem !== undefined) throw new DatabaseFailure({ location: this.#server.location, kind: "refused", ...problem })
+        const problem = problemOfNames(this.#server.location, names)
+        if (problem !== undefined) throw problem
         const readRow = compileRowReader(
           names,
           names.map(() => readValue)
         )
-        const rows = statement.iterate(...[...params, ...behind].map((param) => sqliteValue(param, "a parameter", true)))
+        const rows = statement.iterate(...values)
         return {
           read: async (most) => this.#attempt(() => take(rows as Iterator<unknown>, most, readRow)),
           close: async () => {
@@ -117,20 +127,15 @@ export class SqliteSession implements DatabaseSession {
     return (value) => sqliteValue(value, name, isJson) as DatabaseValue
   }
 
-  async insert(rows: ReadonlyArray<DatabaseRow>, { columns, isTrial, key, mark, onConflict, table }: DatabaseInsert): Promise<void> {
+  async insert(rows: ReadonlyArray<DatabaseRow>, insert: DatabaseInsert): Promise<void> {
+    const { columns, isTrial, mark, table } = insert
     this.#attempt(() => {
       const names = columns.map(({ name }) => quoted(name))
-      const others = columns.filter(({ name }) => !key.includes(name)).map(({ name }) => `${quoted(name)} = excluded.${quoted(name)}`)
-      const target = key.length === 0 ? "" : ` (${key.map((name) => quoted(name)).join(", ")})`
-      const conflict =
-        onConflict === "error"
-          ? ""
-          : onConflict === "ignore" || others.length === 0
-            ? ` ON CONFLICT${target} DO NOTHING`
-            : ` ON CONFLICT${target} DO UPDATE SET ${others.join(", ")}`
       const values = `(${names.map(() => "?").join(", ")})`
       const insertInto = (count: number) =>
-        this.#statement(`INSERT INTO ${table.quoted} (${names.join(", ")}) VALUES ${Array(count).fill(values).join(", ")}${conflict}`)
+        this.#statement(
+          `INSERT INTO ${table.quoted} (${names.join(", ")}) VALUES ${Array(count).fill(values).join(", ")}${onConflictClause(insert)}`
+        )
       const atOnce = Math.max(1, Math.min(rowsAtOnce, Math.floor(mostPlaceholders / names.length)))
       this.#database.exec("BEGIN IMMEDIATE")
       try {
@@ -144,35 +149,17 @@ export class SqliteSession implements DatabaseSession {
     })
   }
 
-  #advance({ from, run, sink, to }: ProgressMark): void {
-    const { changes } = this.#statement(
-      "UPDATE rtfs_streams_progress SET items = ?, changed = unixepoch() WHERE sink = ? AND run = ? AND items = ?"
-    ).run(to, sink, run, from)
-    if (Number(changes) !== 1) throw takenOver(this.#server.location, sink)
+  #advance(mark: ProgressMark): void {
+    const { changes } = this.#statement(progress.advance).run(...advanceValues(mark))
+    if (Number(changes) !== 1) throw takenOver(this.#server.location, mark.sink)
   }
 
-  async progress({ run, sink }: { readonly sink: string; readonly run: string }, make: boolean): Promise<number | undefined> {
-    return this.#attempt(() => {
-      const isThere = this.#all("SELECT 1 FROM sqlite_schema WHERE name = 'rtfs_streams_progress'").length > 0
-      if (!isThere && !make) return undefined
-      if (make) {
-        if (!isThere) this.#database.exec(progressTable)
-        this.#statement("DELETE FROM rtfs_streams_progress WHERE sink = ? AND is_finished = 1 AND changed < unixepoch() - 604800").run(sink)
-        this.#statement("INSERT INTO rtfs_streams_progress (sink, run, items) VALUES (?, ?, 0) ON CONFLICT DO NOTHING").run(sink, run)
-      }
-      const [row] = this.#all("SELECT items FROM rtfs_streams_progress WHERE sink = ? AND run = ?", sink, run)
-      return row === undefined ? undefined : Number(row["items"])
-    })
+  async progress(mark: Pick<ProgressMark, "run" | "sink">, make: boolean): Promise<number | undefined> {
+    return readProgress(progress, async (sql, values) => this.#attempt(() => this.#all(sql, ...values)), mark, make)
   }
 
-  async endProgress({ run, sink }: { readonly sink: string; readonly run: string }): Promise<void> {
-    this.#attempt(
-      () =>
-        void this.#statement("UPDATE rtfs_streams_progress SET is_finished = 1, changed = unixepoch() WHERE sink = ? AND run = ?").run(
-          sink,
-          run
-        )
-    )
+  async endProgress({ run, sink }: Pick<ProgressMark, "run" | "sink">): Promise<void> {
+    this.#attempt(() => this.#all(progress.end, sink, run))
   }
 
   async close(): Promise<void> {
