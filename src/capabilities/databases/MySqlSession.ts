@@ -16,7 +16,7 @@ import { type DatabaseServer, trusted } from "./DatabaseServer.ts"
 import { DatabaseFailure, type DatabaseFailureKind, notInstalled } from "./errors.ts"
 import { Loss } from "./Loss.ts"
 import { advanceValues, progressStatements, readProgress, takenOver } from "./progress.ts"
-import { driverQuery, problemOfNames, quoted } from "./statement.ts"
+import { driverQuery, problemOfNames, quoted, schemaAndTable } from "./statement.ts"
 import { asBuffer, isBytes, jsonOf, refusing, textOf, wholeNumber } from "./values.ts"
 
 const connectMs = 10_000
@@ -146,7 +146,7 @@ export class MySqlSession implements DatabaseSession {
   }
 
   async table(name: string): Promise<DatabaseTable | undefined> {
-    const [schema, table] = name.includes(".") ? [name.slice(0, name.indexOf(".")), name.slice(name.indexOf(".") + 1)] : [null, name]
+    const { schema, table } = schemaAndTable(name)
     const columns = await this.#run(
       `SELECT TABLE_SCHEMA AS s, COLUMN_NAME AS name, LOWER(COLUMN_TYPE) AS type FROM information_schema.COLUMNS
        WHERE BINARY TABLE_NAME = ? AND TABLE_SCHEMA = COALESCE(?, DATABASE()) AND EXTRA NOT LIKE '%GENERATED%' ORDER BY ORDINAL_POSITION`,
@@ -160,7 +160,7 @@ export class MySqlSession implements DatabaseSession {
       [table, first["s"]]
     )
     return {
-      quoted: `${quoted(String(first["s"]), "`")}.${quoted(table!, "`")}`,
+      quoted: `${quoted(String(first["s"]), "`")}.${quoted(table, "`")}`,
       columns: columns.map((column) => ({ name: String(column["name"]), type: String(column["type"]) })),
       keys: keys.map((key) => String(key["columns"]).split("\n"))
     }

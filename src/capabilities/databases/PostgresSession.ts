@@ -19,7 +19,7 @@ import { advanceValues, progressStatements, readProgress, takenOver } from "./pr
 import { type DatabaseServer, trusted } from "./DatabaseServer.ts"
 import { Loss } from "./Loss.ts"
 import { compileRowReader } from "./rowCode.ts"
-import { driverQuery, onConflictClause, problemOfNames, quoted } from "./statement.ts"
+import { driverQuery, onConflictClause, problemOfNames, quoted, schemaAndTable } from "./statement.ts"
 import { jsonOf, isBytes, asBuffer } from "./values.ts"
 
 const connectMs = 10_000
@@ -151,7 +151,7 @@ export class PostgresSession implements DatabaseSession {
   }
 
   async table(name: string): Promise<DatabaseTable | undefined> {
-    const [schema, table] = name.includes(".") ? [name.slice(0, name.indexOf(".")), name.slice(name.indexOf(".") + 1)] : [null, name]
+    const { schema, table } = schemaAndTable(name)
     const found = await this.#run(
       `SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'f') AND CASE WHEN $1::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END`,

@@ -30,6 +30,12 @@ const withoutLiterals = (text: string): string =>
 /** An identifier as one, whatever is in it. */
 export const quoted = (name: string, quote: '"' | "`" = '"'): string => `${quote}${name.replaceAll(quote, quote + quote)}${quote}`
 
+/** `sales.orders`, or `orders` in the usual schema. */
+export const schemaAndTable = (name: string): { readonly schema: string | null; readonly table: string } => {
+  const dot = name.indexOf(".")
+  return dot < 0 ? { schema: null, table: name } : { schema: name.slice(0, dot), table: name.slice(dot + 1) }
+}
+
 /** A query as its driver gets it: with an order, its rows behind the last one. */
 export const driverQuery = <Value>(
   { order, params, text }: DatabaseQuery,
