@@ -1,7 +1,12 @@
 import type { Delivery } from "../../state/index.ts"
 
+/** Of one message; a queue that gives one again and again has forgotten all but the last of them. */
+const mostEarlier = 4
+
 interface Held {
   delivery: Delivery
+  /** Those before it of the same id: given again meanwhile, or published twice where the queue does not see that. */
+  earlier?: ReadonlyArray<Delivery>
   /** What it is for the program, until it is given to the stream. */
   message: unknown
   /** Which of the messages that were given to the stream it is, from 1 on; 0 while it waits to be given. */
@@ -48,7 +53,8 @@ export class HeldMessages {
     if (mayHaveComeBefore && this.#settled.has(id)) return "settled"
     const known = this.#held.get(id)
     if (known !== undefined) {
-      // Given again while it is worked on: from now on this is how it is acknowledged.
+      // Both are acknowledged with it: one of them may be a message of its own, which would stay in the queue.
+      known.earlier = [...(known.earlier ?? []), known.delivery].slice(-mostEarlier)
       known.delivery = delivery
       return "known"
     }
@@ -74,7 +80,11 @@ export class HeldMessages {
   /** Those that are covered when so many were given. */
   upTo(given: number): ReadonlyArray<Delivery> {
     const covered: Array<Delivery> = []
-    for (const { delivery, place } of this.#held.values()) if (place > 0 && place <= given) covered.push(delivery)
+    for (const { delivery, earlier, place } of this.#held.values()) {
+      if (place === 0 || place > given) continue
+      if (earlier !== undefined) covered.push(...earlier)
+      covered.push(delivery)
+    }
     return covered
   }
 
@@ -99,6 +109,6 @@ export class HeldMessages {
 
   /** What a checkpoint has to know: whoever goes on with it must not work on these again. */
   unacknowledged(given: number): ReadonlyArray<string> {
-    return [...this.#settled, ...this.upTo(given).map(({ id }) => id)]
+    return [...new Set([...this.#settled, ...this.upTo(given).map(({ id }) => id)])]
   }
 }
