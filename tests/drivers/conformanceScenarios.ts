@@ -4,8 +4,11 @@ import { fileURLToPath } from "node:url"
 
 const driver = fileURLToPath(new URL("conformance-client.ts", import.meta.url))
 
-/** The official suite: the package `@modelcontextprotocol/conformance`, here or in a folder of its own. */
-export const suiteIn = (folder = fileURLToPath(new URL("../../node_modules/@modelcontextprotocol/conformance", import.meta.url))) => {
+/** The official suite: the package `@modelcontextprotocol/conformance`, where the environment says or among our packages. */
+export const suiteIn = (
+  folder = process.env["MCP_CONFORMANCE_SUITE"]
+    ?? fileURLToPath(new URL("../../node_modules/@modelcontextprotocol/conformance", import.meta.url))
+): string | undefined => {
   const program = `${folder}/dist/index.js`
   return existsSync(program) ? program : undefined
 }

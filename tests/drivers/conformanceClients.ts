@@ -1,6 +1,6 @@
 // Do all scenarios of the official conformance suite for clients pass? Prints one line for each.
-//   node tests/drivers/conformance.ts [FOLDER of @modelcontextprotocol/conformance] [part of a scenario's name]
-import { runScenario, scenariosOf, suiteIn } from "./conformanceSuite.ts"
+//   node tests/drivers/conformanceClients.ts [FOLDER of @modelcontextprotocol/conformance] [part of a scenario's name]
+import { runScenario, scenariosOf, suiteIn } from "./conformanceScenarios.ts"
 
 const [folder, part = ""] = process.argv.slice(2)
 const suite = suiteIn(folder)
