@@ -1,4 +1,5 @@
-export { type ReplayBounds, ReplayWindow } from "../capabilities/index.ts"
+// Past the door of the capabilities, behind which there are types of Effect.
+export { type ReplayBounds, ReplayWindow } from "../capabilities/providers/ReplayWindow.ts"
 export type { CapabilityDescription } from "./CapabilityDescription.ts"
 export type {
   HttpPostOptions,

@@ -1,6 +1,6 @@
 import type { SpawnOptions, StreamHost } from "../host/index.ts"
 import { HttpServer } from "./HttpServer.ts"
-import { notifySystemd } from "./notifySystemd.ts"
+import { feedWatchdog, notifySystemd, whileReloading } from "./notifySystemd.ts"
 import { answerOperator } from "./routes.ts"
 import { type ProgramText, type Reloaded, ServicePrograms } from "./ServicePrograms.ts"
 import { serviceStatus, type ServiceStatus } from "./ServiceStatus.ts"
@@ -53,22 +53,26 @@ export const startService = async (options: ServiceOptions): Promise<StreamServi
     throw error
   }
   state = "running"
-  await notifySystemd("READY=1", log)
+  await notifySystemd(log, "READY=1")
+  const stopFeeding = feedWatchdog(log)
   let reloading: Promise<unknown> = Promise.resolve()
   return {
     url: server.url,
     reload: (read) => {
       // One after the other: a second change of a file comes after the first has begun.
-      const reloaded = reloading.then(() => (state === "running" ? programs.reload(read) : { started: [], unchanged: [], refused: [] }))
+      const reloaded = reloading.then(() =>
+        state === "running" ? whileReloading(log, () => programs.reload(read)) : { started: [], unchanged: [], refused: [] }
+      )
       reloading = reloaded.catch(() => {})
       return reloaded
     },
     stop: async () => {
       state = "stopping"
-      await notifySystemd("STOPPING=1", log)
+      await notifySystemd(log, "STOPPING=1")
       try {
         await host.stop({ timeout: shutdownTimeoutMs })
       } finally {
+        stopFeeding()
         await server.close()
       }
     }

@@ -69,6 +69,9 @@ export const roundsThroughMcp = async (streams: number, rounds: number): Promise
         seconds
       }
     })
+  } catch (error) {
+    const { exitCode, signalCode } = service.running.process
+    throw new Error(`The server ${exitCode ?? signalCode ?? "runs still"}: ${String(error)}`, { cause: error })
   } finally {
     await client.close().catch(() => {})
     await service.stop().catch(() => {})

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { afterEach, describe, expect, it } from "vitest"
@@ -100,5 +100,30 @@ describe("streams of agents", () => {
     const states = Object.fromEntries((await call("stream_list")).streams.map(({ state, stream_id }: any) => [stream_id, state]))
     expect(Object.values(states).toSorted()).toEqual(["cancelled", "completed", "running", "running", "running", "running"])
     expect((await call("stream_inspect", { stream_id: kept.stream_id })).restarts).toBe(2)
+  }, 60_000)
+})
+
+describe("a service", () => {
+  it("goes on from its checkpoint after kill -9, with each item once in its file", async () => {
+    service = new ServiceProcess()
+    const out = join(service.folder, "out.txt")
+    const numbers = "(call :stream.rate-limit (call :stream.from-collection (range 0 3000)) {:rate 2000 :burst 10})"
+    const lines = `(call :stream.map ${numbers} {:transform (fn [n] (str n "\\n"))})`
+    const kept = `(call :stream.with-checkpointing ${lines} {:stream-id "numbers" :checkpoint-interval 20})`
+    const program = `(call :stream.file.write "${out}" {:data-source ${kept}})`
+    const file = service.write("numbers.rtfs", program)
+    const flags = ["--data-dir", join(service.folder, "data"), "--allow-write", service.folder, "--restart", "transient"]
+    const processed = async () => (await service.json("/status")).streams[0]?.processed ?? 0
+    await service.start(["serve", file], { flags })
+    await until(processed, (count) => count > 500)
+    await kill()
+    await service.start(["serve", file], { flags })
+    const ended = await until(
+      async () => (await service.json("/status")).services[0],
+      ({ status }) => status === "completed"
+    )
+    expect(ended.error).toBeUndefined()
+    const written = readFileSync(out, "utf8").trimEnd().split("\n").map(Number)
+    expect(written).toEqual(Array.from({ length: 3000 }, (_, index) => index))
   }, 60_000)
 })

@@ -104,20 +104,44 @@ describe("serve", () => {
     expect(lines).toContain('rtfs_streams_service_up{service="a"} 1')
   })
 
-  it("tells systemd when it is ready and when it stops", async () => {
+  it.each<readonly [string, ReadonlyArray<string>]>([
+    ["serve", ["a.rtfs"]],
+    ["mcp", ["--http"]]
+  ])("tells systemd that it is ready, alive, reloads and stops (%s)", async (command, [operand]) => {
     service = new ServiceProcess()
-    const file = service.write("a.rtfs", ticking(10))
+    const file = operand === "--http" ? operand : service.write(operand!, ticking(10))
     mkdirSync(join(service.folder, "bin"))
     const said = join(service.folder, "said")
     writeFileSync(join(service.folder, "bin/systemd-notify"), `#!/bin/sh\necho "$@" >> ${said}\n`)
     chmodSync(join(service.folder, "bin/systemd-notify"), 0o755)
-    await service.start(["serve", file], {
-      env: { PATH: `${join(service.folder, "bin")}:${process.env["PATH"]}`, NOTIFY_SOCKET: "/run/none" }
+    const lines = () => readFileSync(said, "utf8").trimEnd().split("\n")
+    await service.start([command, file], {
+      env: {
+        PATH: `${join(service.folder, "bin")}:${process.env["PATH"]}`,
+        NOTIFY_SOCKET: "/run/none",
+        WATCHDOG_USEC: "100000"
+      }
     })
-    const pid = service.running.process.pid
-    expect(readFileSync(said, "utf8")).toBe(`--pid=${pid} READY=1\n`)
+    const { pid } = service.running.process
+    await until(
+      async () => lines(),
+      (all) => all.length >= 3
+    )
+    const before = process.hrtime.bigint() / 1000n
+    if (command === "serve") {
+      service.running.process.kill("SIGHUP")
+      await service.running.complained("Reloaded")
+    }
     await service.stop()
-    expect(readFileSync(said, "utf8")).toBe(`--pid=${pid} READY=1\n--pid=${pid} STOPPING=1\n`)
+    const [ready, ...others] = lines()
+    expect(ready).toBe(`--pid=${pid} READY=1`)
+    expect(others.slice(0, 2)).toEqual([`--pid=${pid} WATCHDOG=1`, `--pid=${pid} WATCHDOG=1`])
+    const rest = others.filter((line) => !line.includes("WATCHDOG"))
+    const reloading = /RELOADING=1 MONOTONIC_USEC=(\d+)$/.exec(rest[0]!)
+    if (command === "serve") {
+      expect(BigInt(reloading![1]!)).toBeGreaterThanOrEqual(before)
+      expect(rest.slice(1)).toEqual([`--pid=${pid} READY=1`, `--pid=${pid} STOPPING=1`])
+    } else expect(rest).toEqual([`--pid=${pid} STOPPING=1`])
   })
 
   it("refuses a token file that others may read, a port in use, and two files of one name", async () => {

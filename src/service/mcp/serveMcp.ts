@@ -3,6 +3,7 @@ import { ChangeNotices } from "./ChangeNotices.ts"
 import { makeServer } from "./makeServer.ts"
 import { McpStreams } from "./McpStreams.ts"
 import { type RunningMcp, type ServeHttpOptions, serveHttpOffer, serveStdioOffer } from "./serveOffer.ts"
+import { feedWatchdog, notifySystemd } from "../notifySystemd.ts"
 import { openTokens } from "../Token.ts"
 import { streamOffer } from "./streamOffer.ts"
 import { uriOf } from "./shown.ts"
@@ -23,7 +24,17 @@ export const serveMcpStdio = (options: McpOptions): Promise<RunningMcp> =>
 export const serveMcpHttp = async (options: McpHttpOptions): Promise<RunningMcp & { readonly url: string }> => {
   const { address, hosts, log, tokenFile } = options
   const { length } = await openTokens(tokenFile)
-  return withStreams(options, length, (served) => serveHttpOffer({ ...served, log, address, hosts, tokenFile }))
+  const running = await withStreams(options, length, (served) => serveHttpOffer({ ...served, log, address, hosts, tokenFile }))
+  await notifySystemd(log, "READY=1")
+  const stopFeeding = feedWatchdog(log)
+  return {
+    ...running,
+    close: async () => {
+      await notifySystemd(log, "STOPPING=1")
+      await running.close()
+      stopFeeding()
+    }
+  }
 }
 
 const withStreams = async <Running extends RunningMcp>(
