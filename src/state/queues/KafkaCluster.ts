@@ -1,4 +1,5 @@
 import type { API, Broker, ConnectionOptions, ConnectionPool } from "@platformatic/kafka"
+import { certificateProblem, trustOf } from "../certificates.ts"
 import type { KafkaUrl } from "./kafkaUrl.ts"
 import { lostQueue, missingPackage, QueueFailure } from "./QueueFailure.ts"
 
@@ -38,6 +39,8 @@ export const kafkaCodes = {
   memberIdRequired: 79
 } as const
 
+const notProven = 58
+
 const refusals: ReadonlyMap<number, readonly [problem: string, fix: string]> = new Map([
   [
     10,
@@ -68,7 +71,7 @@ const refusals: ReadonlyMap<number, readonly [problem: string, fix: string]> = n
   [31, ["refuses this user", "Let the user write idempotently, or write to the topic."]],
   [33, ["does not know that way to prove a password", "Give ?sasl=plain, scram-sha-256 or scram-sha-512."]],
   [35, ["is too old, or too new", "Apache Kafka from 2.4 on can be used."]],
-  [58, ["refuses this user", "Check user, password and ?sasl=."]]
+  [notProven, ["refuses this user", "Check user, password and ?sasl=."]]
 ])
 
 /** The servers of a cluster, of which any knows the others. **Bounds** a connection to each, for each pool. */
@@ -90,6 +93,12 @@ export class KafkaCluster {
 
   /** **Fails** with a `QueueFailure`, also where the servers are too old. */
   static async connect(url: KafkaUrl): Promise<KafkaCluster> {
+    try {
+      trustOf(url.authority)
+    } catch (error) {
+      const { fix, problem } = certificateProblem(error)!
+      throw new QueueFailure(url.location, problem, { fix, isPassing: false })
+    }
     const cluster = new KafkaCluster(await load(url.location), url)
     try {
       await cluster.#checkVersions()
@@ -106,12 +115,12 @@ export class KafkaCluster {
 
   /** What the client's own parts need to connect. */
   get options(): ConnectionOptions & { readonly clientId: string; readonly bootstrapBrokers: Array<string> } {
-    const { brokers, credentials, isSecure, mechanism } = this.#url
+    const { authority, brokers, credentials, isSecure, mechanism } = this.#url
     return {
       clientId: "rtfs-streams",
       bootstrapBrokers: brokers.map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`),
       connectTimeout: connectMs,
-      ...(isSecure ? { tls: {} } : {}),
+      ...(isSecure ? { tls: { ...trustOf(authority) } } : {}),
       ...(credentials === undefined ? {} : { sasl: { mechanism, ...credentials } })
     }
   }
@@ -164,18 +173,25 @@ export class KafkaCluster {
 
   failure(error: unknown): QueueFailure {
     if (error instanceof QueueFailure) return error
-    const message = this.#url.redacted(deepest(error).message)
-    for (const [code, [problem, fix]] of refusals) {
-      if (this.hasCode(error, code)) return new QueueFailure(this.location, `${problem} (${message})`, { fix, isPassing: false })
+    const reason = all(error).at(-1)!
+    const message = this.#url.redacted(reason.message)
+    const certificate = certificateProblem(reason)
+    if (certificate !== undefined) {
+      return new QueueFailure(this.location, `${certificate.problem} (${message})`, { fix: certificate.fix, isPassing: false })
     }
-    if (/requires TLS/.test(message)) {
-      return new QueueFailure(this.location, "wants TLS", { fix: "Give its URL as kafkas://.", isPassing: false })
+    for (const [code, [problem, fix]] of refusals) {
+      const isThat = this.hasCode(error, code) || (code === notProven && all(error).some((each) => each.code === "PLT_KFK_AUTHENTICATION"))
+      if (isThat) return new QueueFailure(this.location, `${problem} (${message})`, { fix, isPassing: false })
+    }
+    if (/closed|TLS/.test(message) && !this.#url.isSecure) {
+      const fix = "Check that the server runs and can be reached, and whether it wants TLS (kafkas://)."
+      return new QueueFailure(this.location, `can't be used (${message})`, { fix, isPassing: true })
     }
     return lostQueue(this.location, message)
   }
 
   hasCode(error: unknown, ...codes: ReadonlyArray<number>): boolean {
-    return codes.some((code) => this.kafka.findErrorBy(error as Error, "apiCode", code) !== null)
+    return all(error).some(({ apiCode }) => apiCode !== undefined && codes.includes(apiCode))
   }
 
   /** Answers that have errors for some of what they are about. */
@@ -203,11 +219,17 @@ export const answerOf = <Answer>(error: unknown): Answer => {
   return response
 }
 
-/** The error that says why: what the client throws may hold others, of several servers or tries. */
-const deepest = (error: unknown): Error => {
-  const { cause, errors } = error as { readonly cause?: unknown; readonly errors?: ReadonlyArray<unknown> }
-  const inner = errors?.at(-1) ?? cause
-  return inner instanceof Error ? deepest(inner) : error instanceof Error ? error : new Error(String(error))
+interface Thrown {
+  readonly message: string
+  readonly code?: string
+  readonly apiCode?: number
+}
+
+/** What the client throws may hold others, of several servers or tries, and their causes. @returns the one that says why as the last */
+const all = (error: unknown): ReadonlyArray<Thrown> => {
+  const { cause, errors = [] } = error as { readonly cause?: unknown; readonly errors?: ReadonlyArray<unknown> }
+  const inner = [cause, ...errors].filter((each) => each instanceof Error)
+  return [error instanceof Error ? error : new Error(String(error)), ...inner.flatMap(all)]
 }
 
 const load = async (location: string): Promise<Kafka> => {

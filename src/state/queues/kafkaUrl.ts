@@ -6,6 +6,8 @@ export const saslMechanisms = { plain: "PLAIN", "scram-sha-256": "SCRAM-SHA-256"
 export interface KafkaUrl {
   readonly brokers: ReadonlyArray<{ readonly host: string; readonly port: number }>
   readonly isSecure: boolean
+  /** What `?ca=` says, for `trustOf`. */
+  readonly authority: string | undefined
   readonly credentials: { readonly username: string; readonly password: string } | undefined
   readonly mechanism: (typeof saslMechanisms)[keyof typeof saslMechanisms]
   /** The consumer group of all queues; without it each queue has its own. */
@@ -19,7 +21,7 @@ export interface KafkaUrl {
 const usualPort = 9092
 
 /**
- * Reads `kafka://USER:PASSWORD@HOST:PORT,HOST:PORT?group=…&sasl=…`, or `kafkas://` for TLS. No `URL`, since that has one host.
+ * Reads `kafka://USER:PASSWORD@HOST:PORT,HOST:PORT?group=…&sasl=…&ca=…`, or `kafkas://` for TLS. No `URL`, since that has one host.
  *
  * **Fails** by throwing a `QueueFailure`, which shows nothing of the credentials.
  */
@@ -38,8 +40,8 @@ export const parseKafkaUrl = (text: string): KafkaUrl => {
   if (path.length > 1) throw wrong("has a path in its URL", shape)
   const parameters = new URLSearchParams(query)
   for (const name of parameters.keys()) {
-    if (name !== "group" && name !== "sasl")
-      throw wrong("has a parameter in its URL that it does not know", "There are ?group=NAME and &sasl=MECHANISM.")
+    if (!["group", "sasl", "ca"].includes(name))
+      throw wrong("has a parameter in its URL that it does not know", "There are ?group=NAME, &sasl=MECHANISM and &ca=FILE.")
   }
   const sasl = parameters.get("sasl") ?? "plain"
   if (!Object.hasOwn(saslMechanisms, sasl)) throw wrong("has no such ?sasl=", `There are ${Object.keys(saslMechanisms).join(", ")}.`)
@@ -48,12 +50,14 @@ export const parseKafkaUrl = (text: string): KafkaUrl => {
     throw wrong("has ?sasl= and no user in its URL", "Give both as kafka://USER:PASSWORD@HOST.")
   if (credentials?.password === "") throw wrong("has a user and no password in its URL", "Give both as kafka://USER:PASSWORD@HOST.")
   const group = parameters.get("group") ?? undefined
+  const authority = parameters.get("ca") ?? undefined
   const secrets = [credentials?.password, userInfo?.slice(userInfo.indexOf(":") + 1)].filter(
     (secret) => secret !== undefined && secret !== ""
   )
   return {
     brokers,
-    isSecure: scheme === "kafkas",
+    isSecure: scheme === "kafkas" || authority !== undefined,
+    authority,
     credentials,
     mechanism: saslMechanisms[sasl as keyof typeof saslMechanisms],
     group: group === "" ? undefined : group,
