@@ -33,7 +33,7 @@ export const dbQuery = defineCapability({
   order: "As the query says; with `:order-key` that of the column.",
   delivery:
     "Under checkpointing a query with `:order-key` goes on behind the last row of the checkpoint. One without can't go on, and a resumed stream fails and says so.",
-  backpressure: "At most `:fetch-size` rows are read ahead; a slow stream leaves the cursor open and the transaction with it.",
+  backpressure: "At most 2 × `:fetch-size` rows are here that nobody has taken, unless their consumer has a `:buffer-size`; a slow stream leaves the cursor open and the transaction with it.",
   example: `(call :stream.db.query "SELECT * FROM orders WHERE total > 100" {:connection :db-conn :order-key "id"})`,
   notes: [
     "The query runs in a read-only transaction that sees one state of the database (repeatable read), from its first row to its last. A long read of PostgreSQL keeps it from cleaning up behind itself.",

@@ -34,6 +34,8 @@ describe("moments", () => {
 
   it("that are finer than a millisecond are cut off", () => {
     expect(momentOf("2026-02-03 04:05:06.789999+00")).toEqual(new Date("2026-02-03T04:05:06.789Z"))
+    // Also before 1970, where a part of a millisecond would move it to the next.
+    expect(momentOf("1969-12-31 23:59:59.998999+00")).toEqual(new Date(-2))
     expect(momentOf("2026-02-03 04:05:06.07+00")).toEqual(new Date("2026-02-03T04:05:06.070Z"))
   })
 
