@@ -20,6 +20,8 @@ import { driverQuery, problemOfNames, quoted, schemaAndTable } from "./statement
 import { asBuffer, isBytes, jsonOf, refusing, textOf, wholeNumber } from "./values.ts"
 
 const connectMs = 10_000
+/** Rows that the driver reads ahead of a portion. */
+const mostAhead = 64
 /** Placeholders that one statement may have. */
 const mostPlaceholders = 65_535
 
@@ -134,7 +136,8 @@ export class MySqlSession implements DatabaseSession {
           fields.map(({ name }) => name)
         ))
     )
-    const stream = command.stream({ highWaterMark })
+    // Beside the portion that is being collected: rows may be large.
+    const stream = command.stream({ highWaterMark: Math.min(highWaterMark, mostAhead) })
     const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Record<string, unknown>>
     return {
       next: async () => {

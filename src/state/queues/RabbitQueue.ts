@@ -163,6 +163,10 @@ export class RabbitQueue implements QueueBackend {
   }
 }
 
+/** How many the server sends before it is known how large they are, and how many bytes it may send unacknowledged. */
+const firstPrefetch = 16
+const mostBytes = 32 * 1024 ** 2
+
 /** What one consumer has, in one channel after the other: with a channel, its messages are gone, and come again. */
 class HeldMessages {
   readonly arrivals = new Arrivals()
@@ -173,9 +177,13 @@ class HeldMessages {
   #current: Channel | undefined
   /** How many messages came in channels before this one, for names of those that have none. */
   #ordinal = 0
-  #consumer: Replies.Consume | undefined
+  #consumers: ReadonlyArray<Replies.Consume> = []
+  /** Of the channel. */
+  #bytes = 0
+  #count = 0
   /** Rising tags of what is neither acknowledged nor given back. */
   readonly #unsettled = new Set<number>()
+  #isStopped = false
   #isClosed = false
 
   constructor(newChannel: () => Promise<Channel>, queue: string, prefetch: number) {
@@ -200,24 +208,44 @@ class HeldMessages {
     channel.on("error", () => {}).on("close", lost)
     this.#current = channel
     this.#unsettled.clear()
+    this.#consumers = []
+    this.#bytes = this.#count = 0
+    const take = (message: ConsumeMessage | null) => {
+      if (this.#current !== channel) return
+      if (message === null) {
+        // The server took the queue away.
+        lost()
+        this.arrivals.fail(lostQueue(this.#queue, "the server ended the consumer"))
+        return
+      }
+      this.#unsettled.add(message.fields.deliveryTag)
+      this.#bytes += message.content.byteLength
+      this.arrivals.push(deliveryOf(message, channel, ++this.#ordinal))
+      // A channel that fails meanwhile is opened again by whoever uses it next.
+      if (++this.#count === firstPrefetch) this.#widen(channel, take).catch(() => {})
+    }
     try {
-      await channel.prefetch(this.#prefetch)
-      this.#consumer = await channel.consume(this.#queue, (message) => {
-        if (this.#current !== channel) return
-        if (message === null) {
-          // The server took the queue away.
-          lost()
-          this.arrivals.fail(lostQueue(this.#queue, "the server ended the consumer"))
-          return
-        }
-        this.#unsettled.add(message.fields.deliveryTag)
-        this.arrivals.push(deliveryOf(message, channel, ++this.#ordinal))
-      })
+      await this.#addConsumer(channel, Math.min(firstPrefetch, this.#prefetch), take)
       return channel
     } catch (error) {
       lost()
       throw error
     }
+  }
+
+  /** The server counts messages, and for each of our consumers apart: a second one makes room for as many as are not too large. */
+  async #widen(channel: Channel, take: (message: ConsumeMessage | null) => void): Promise<void> {
+    const affordable = Math.floor(mostBytes / Math.max(1, this.#bytes / this.#count))
+    const further = Math.min(this.#prefetch, affordable) - firstPrefetch
+    if (further > 0 && this.#current === channel) await this.#addConsumer(channel, further, take)
+  }
+
+  async #addConsumer(channel: Channel, prefetch: number, take: (message: ConsumeMessage | null) => void): Promise<void> {
+    await channel.prefetch(prefetch)
+    const consumer = await channel.consume(this.#queue, take)
+    this.#consumers = [...this.#consumers, consumer]
+    // It was told to stop while this one was on its way.
+    if (this.#isStopped) await this.stop()
   }
 
   async acknowledge(deliveries: ReadonlyArray<Delivery>): Promise<ReadonlyArray<Delivery>> {
@@ -264,10 +292,11 @@ class HeldMessages {
 
   async stop(): Promise<void> {
     const channel = this.#current
-    const consumer = this.#consumer
-    if (channel === undefined || consumer === undefined) return
-    this.#consumer = undefined
-    await channel.cancel(consumer.consumerTag).catch(() => {})
+    const consumers = this.#consumers
+    this.#isStopped = true
+    if (channel === undefined || consumers.length === 0) return
+    this.#consumers = []
+    for (const { consumerTag } of consumers) await channel.cancel(consumerTag).catch(() => {})
     await this.giveBack(this.arrivals.takeAll()).catch(() => {})
   }
 

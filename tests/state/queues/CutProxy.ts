@@ -7,6 +7,7 @@ export class CutProxy {
   /** Of each connection to the server, the client. */
   readonly #clients = new Map<Socket, Socket>()
   #isDown = false
+  #received = 0
 
   private constructor(server: Server) {
     this.#server = server
@@ -25,6 +26,11 @@ export class CutProxy {
     const through = new URL(url)
     through.host = `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
     return through.toString()
+  }
+
+  /** How many bytes the server has sent into this process. */
+  get received(): number {
+    return this.#received
   }
 
   /** Closes all connections; new ones are refused until `mend`. */
@@ -69,6 +75,7 @@ export class CutProxy {
           this.#clients.delete(from)
           to.destroy()
         })
+      if (from === server) from.on("data", ({ byteLength }: Buffer) => (this.#received += byteLength))
       from.pipe(to)
     }
     this.#clients.set(server, client)
