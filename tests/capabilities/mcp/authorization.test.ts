@@ -250,7 +250,18 @@ describe("what a hostile server says of its authorization", () => {
 
   it("does not take metadata that can't be had for a word that the server authorizes itself", async () => {
     await using authority = await serveAuthority()
-    await using server = await guardedBy(authority, { metadata: (_, response) => void response.destroy() })
+    const own = (mcp: string) => {
+      const issuer = new URL(mcp).origin
+      return {
+        issuer,
+        authorization_endpoint: `${issuer}/authorize`,
+        token_endpoint: `${issuer}/token`,
+        response_types_supported: ["code"]
+      }
+    }
+    await using server = await guardedBy(authority, {
+      metadata: (mcp, response, path) => (path.includes("protected-resource") ? void response.destroy() : own(mcp))
+    })
     await using host = await hostWith(optionsFor(server.mcp, machine, undefined))
     await expect(count(host)).rejects.toMatchObject({ cause: { _tag: "NetworkFailure" } })
     expect(server.requests.filter(({ url }) => url === "/token")).toEqual([])

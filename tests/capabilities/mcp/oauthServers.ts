@@ -123,7 +123,7 @@ export interface GuardOptions {
   /** What it takes for a token. */
   readonly isValid: (token: string) => boolean
   /** The body, or the redirect, of its metadata. */
-  readonly metadata: (url: string, response: ServerResponse) => unknown
+  readonly metadata: (url: string, response: ServerResponse, path: string) => unknown
   /** Of its challenge; by default its own. */
   readonly metadataUrl?: string
   /** The scope that a call needs, and who has it. */
@@ -136,8 +136,8 @@ export const serveGuarded = async ({ callNeeds, isValid, metadata, metadataUrl }
   const handler = toNodeHandler(createMcpHandler(() => weatherServer()))
   const server: TestServer = await serveHttp(async (request, response) => {
     if (request.url !== "/mcp") {
-      const body = metadata(`${server.url}/mcp`, response)
-      return response.writableEnded ? undefined : json(response, body === undefined ? 404 : 200, body ?? {})
+      const body = metadata(`${server.url}/mcp`, response, request.url!)
+      return response.writableEnded || response.destroyed ? undefined : json(response, body === undefined ? 404 : 200, body ?? {})
     }
     shown.push(request.headers.authorization)
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1]

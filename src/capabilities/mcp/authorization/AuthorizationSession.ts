@@ -44,6 +44,9 @@ interface Refusal {
 /** Requests that one request may become: refused, authorized, and asked for a wider scope. */
 const mostAttempts = 3
 
+/** Tokens and secrets of clients, the last ones, that are looked for in what a server says. */
+const mostHidden = 64
+
 /** A token is renewed so long before it ends, so that it does not end on its way; one of a short life in its second half. */
 const renewBeforeMs = 30_000
 
@@ -122,6 +125,8 @@ export class AuthorizationSession {
     ]) {
       if (typeof secret === "string" && secret.length >= 4) this.#hidden.add(secret)
     }
+    // Those of long ago are worth nothing.
+    for (const oldest of this.#hidden) if (this.#hidden.size > mostHidden) this.#hidden.delete(oldest)
     return this.#isReplaced ? own : rest
   }
 
