@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
-import { type HostOptions, StreamHost } from "rtfs-streams"
+import { type HostOptions, StreamHost } from "../../src/index.ts"
 import { openQueueBackend } from "../../src/state/index.ts"
 
 export interface FailingQueue {

@@ -153,13 +153,15 @@ export class EmbeddedQueue implements QueueBackend {
     if (due === undefined && database.read(() => database.get(waits, queue, 1)) === undefined) return []
     return database.write(() => {
       if (due !== undefined) database.run("UPDATE messages SET visible = 0 WHERE queue = ? AND visible > 0 AND visible <= ?", queue, now)
-      const rows = database.all(
-        `UPDATE messages SET visible = ?, attempts = attempts + 1 WHERE id IN (${waits}) RETURNING *`,
+      const given = database.all("SELECT * FROM messages WHERE queue = ? AND visible = 0 ORDER BY id LIMIT ?", queue, max)
+      // These, and none beside them: the first ones are given.
+      database.run(
+        "UPDATE messages SET visible = ?, attempts = attempts + 1 WHERE queue = ? AND visible = 0 AND id <= ?",
         now + leaseMs,
         queue,
-        max
+        Number(given.at(-1)?.["id"] ?? 0)
       )
-      return rows.map((row) => deliveryOfRow(database.location, row)).sort((a, b) => Number(a.id) - Number(b.id))
+      return given.map((row) => deliveryOfRow(database.location, row, 1))
     })
   }
 
@@ -203,17 +205,26 @@ export class EmbeddedQueue implements QueueBackend {
       if (letters.length > 0) yield* this.#stored(this.#letters.acknowledge(letters))
       if (letters.length === deliveries.length) return letters
       const gone = yield* this.#attempt(() =>
-        this.#database.write(() =>
-          deliveries.filter(
-            (delivery) =>
-              !isLetter(delivery)
-              && this.#database.run("DELETE FROM messages WHERE id = ? AND attempts = ?", Number(delivery.id), delivery.attempts) > 0
-          )
-        )
+        this.#database.write(() => runsOf(deliveries.filter((delivery) => !isLetter(delivery))).flatMap((run) => this.#remove(run)))
       )
       this.#forget(gone)
       return letters.length === 0 ? gone : [...letters, ...gone]
     })
+  }
+
+  /** @param run of one number of attempts, and without a gap between the ids */
+  #remove(run: ReadonlyArray<Delivery>): ReadonlyArray<Delivery> {
+    const database = this.#database
+    const [first, last] = [Number(run[0]!.id), Number(run.at(-1)!.id)]
+    const attempts = run[0]!.attempts
+    const there = Number(
+      database.get("SELECT count(*) AS n FROM messages WHERE id BETWEEN ? AND ? AND attempts = ?", first, last, attempts)!["n"]
+    )
+    if (there === run.length) {
+      database.run("DELETE FROM messages WHERE id BETWEEN ? AND ? AND attempts = ?", first, last, attempts)
+      return run
+    }
+    return run.filter(({ id }) => database.run("DELETE FROM messages WHERE id = ? AND attempts = ?", Number(id), attempts) > 0)
   }
 
   #forget(gone: ReadonlyArray<Delivery>): void {
@@ -269,6 +280,21 @@ export class EmbeddedQueue implements QueueBackend {
     const message = error instanceof Error ? error.message : String(error)
     return new QueueFailure(this.location, "can't be used, because its store can't", { fix: message, isPassing: false, cause: error })
   }
+}
+
+/** Parts of it, in which each id is the next after the one before and all were given equally often. */
+const runsOf = (deliveries: ReadonlyArray<Delivery>): ReadonlyArray<ReadonlyArray<Delivery>> => {
+  const runs: Array<Array<Delivery>> = []
+  let next = -1
+  let attempts = -1
+  for (const delivery of deliveries) {
+    const id = Number(delivery.id)
+    if (id === next && delivery.attempts === attempts) runs.at(-1)!.push(delivery)
+    else runs.push([delivery])
+    next = id + 1
+    attempts = delivery.attempts
+  }
+  return runs
 }
 
 const isLetter = ({ id }: Delivery): boolean => id.startsWith("letter-")

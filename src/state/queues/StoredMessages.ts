@@ -123,15 +123,19 @@ export class StoredMessages {
 /** What the checksum of a message covers beside its body. */
 export const messageFields = (queue: string, time: number, type: string, headers: string) => ["message", queue, time, type, headers]
 
-/** **Fails** by throwing where it is not as it was written. */
-export const deliveryOfRow = (location: string, { attempts, body, crc, headers, id, queue, time, type }: Row): Delivery => {
+/**
+ * **Fails** by throwing where it is not as it was written.
+ *
+ * @param more how often it is given now that is not counted yet
+ */
+export const deliveryOfRow = (location: string, { attempts, body, crc, headers, id, queue, time, type }: Row, more = 0): Delivery => {
   const fields = messageFields(String(queue), Number(time), String(type), String(headers))
   if (!(body instanceof Uint8Array) || Number(crc) !== checksumOf(fields, body)) {
     throw damaged(location, `is damaged: the message ${Number(id)} of its queue ${String(queue)} is not as it was written`)
   }
   return {
     id: String(id),
-    attempts: Number(attempts),
+    attempts: Number(attempts) + more,
     time: Number(time),
     body,
     contentType: String(type),
