@@ -76,6 +76,9 @@ export class HttpServer {
         requestTimeout: 30_000,
         connectionsCheckingInterval: 2000,
         keepAliveTimeout: 10_000,
+        // Clients are told 10 s. One whose loop is busy closes late, and a request that it sends in that moment must not meet a
+        // connection that is being closed: most clients don't send one again.
+        keepAliveTimeoutBuffer: 20_000,
         maxHeaderSize: 16 * 1024,
         insecureHTTPParser: false,
         requireHostHeader: true,

@@ -112,7 +112,7 @@ describe("the tools", () => {
       ["stream_read", { stream_id, max_items: 101 }, /max_items|100/],
       ["stream_read", { stream_id, nothing: 1 }, /nothing|additional/],
       ["stream_start", {}, "Call stream_start with one of them"],
-      ["stream_start", { endpoint: "stream.nothing" }, /:mcp.stream.start needs :mcp/],
+      ["stream_start", { endpoint: "stream.nothing" }, /no source "stream.nothing".*:mcp.stream.start needs :mcp[\s\S]*stream_sources/],
       ["stream_start", { endpoint: "stream.map" }, "stream_sources"],
       ["stream_start", { endpoint: "stream.generate", config: { "a) (b": 1 } }, "no name of an option"],
       ["stream_start", { rtfs: "(call :stream.map" }, /1:\d+/],

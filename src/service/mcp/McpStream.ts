@@ -171,7 +171,7 @@ export class McpStream {
     await this.cancel()
     this.outputs.release()
     this.chunks?.release()
-    if (this.chunks !== undefined) await this.#options.host.eval(`(call :mcp.stream.stop {:stream-id ${JSON.stringify(this.id)}})`)
+    if (this.#handle !== undefined) await this.#options.host.eval(`(call :mcp.stream.stop {:stream-id ${JSON.stringify(this.id)}})`)
   }
 
   /** As `:mcp.stream.inspect` has it, where it is one of an MCP endpoint. */

@@ -186,7 +186,7 @@ export class McpStreams {
       await stream.start()
     } catch (error) {
       await this.#drop(stream)
-      throw error
+      throw program.isMcp && tagOf(error) === "PermissionDenied" ? notGranted(request.endpoint!, error) : error
     } finally {
       this.#begun.set(owner, this.#begun.get(owner)! - 1)
     }
@@ -283,6 +283,19 @@ export class McpStreams {
     this.#written = this.#written.then(() => records.remove(stream.id)).catch((error: unknown) => void log(messageOf(error)))
     await this.#written
   }
+}
+
+/** An endpoint that is no source is taken for one of MCP; whoever mistyped a source must not look for grants. */
+const notGranted = (endpoint: string, error: unknown): ToolProblem =>
+  new ToolProblem(
+    `There is no source ${JSON.stringify(endpoint)}, and as an endpoint of MCP it is not granted: ${messageOf(error)}`,
+    "Call stream_sources for the sources there are."
+  )
+
+/** The language tells where a capability failed, and with what as its cause. */
+const tagOf = (error: unknown): unknown => {
+  const { _tag, cause } = (error ?? {}) as { readonly _tag?: unknown; readonly cause?: { readonly _tag?: unknown } }
+  return _tag ?? cause?._tag
 }
 
 const usedAlready = (key: string): ToolProblem =>
