@@ -29,6 +29,11 @@ export type ProviderDefinition =
       readonly type: "source"
       /** What each item must satisfy. */
       readonly output?: unknown
+      /**
+       * Whether `open` gives the same items again for the same config, from the first on. A stream with checkpoints that goes on
+       * in another process then leaves out those that it has had; otherwise it goes on with whatever is given. By default not.
+       */
+      readonly repeats?: boolean
       /** Called when a stream begins; its iterator is closed when the stream ends early. */
       readonly open: (config: any) => AsyncIterable<unknown> | Iterable<unknown> | Promise<AsyncIterable<unknown> | Iterable<unknown>>
     })

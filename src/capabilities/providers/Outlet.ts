@@ -14,8 +14,16 @@ export interface OutletOptions extends ReplayBounds {
   /** How many items may be there that an attached group has not acknowledged. */
   readonly buffer: number
   readonly now: () => number
+  /** Whether another life of the stream gives the same items under the same numbers. */
+  readonly repeats?: boolean | undefined
   /** Told once when the stream has to wait, and again only after half of the buffer was free. */
   readonly onBackpressure?: () => void
+}
+
+/** Where a group is in a stream. */
+export interface Place {
+  readonly epoch: string
+  readonly number: number
 }
 
 const mostGroups = 64
@@ -33,6 +41,8 @@ const mostWaiters = 512
  * **Bounds** 64 groups, 512 requests that wait, and the items above: one more than `bytes` hold at most.
  */
 export class Outlet {
+  /** Tells its numbers from those of another life of the stream, in another process. */
+  readonly epoch = crypto.randomUUID()
   readonly #options: OutletOptions
   readonly #window: ReplayWindow
   readonly #groups = new Map<string, Group>()
@@ -148,6 +158,21 @@ export class Outlet {
     group.delivered = cursor
     group.acknowledged = cursor
     this.#flow()
+  }
+
+  /**
+   * The place of a group as a checkpoint keeps it. Behind what this outlet gave, it goes on there, be it that a checkpoint lies
+   * further back than the group had come. Of an earlier life of the stream it says how many items of one that repeats
+   * are to be left out; one that does not repeat goes on with what comes.
+   */
+  goOnAt(group: Group, { epoch, number }: Place): void {
+    if (epoch !== this.epoch && this.#options.repeats !== true) return
+    group.delivered = group.acknowledged = number
+    this.#flow()
+  }
+
+  placeOf({ delivered }: Group): Place {
+    return { epoch: this.epoch, number: delivered }
   }
 
   acknowledge(group: Group, cursor = group.delivered): void {
@@ -270,7 +295,7 @@ export class Outlet {
     if (!this.#hadGroup) return isRoom(size, 0)
     for (const { acknowledged, isAttached, waiters } of this.#groups.values()) {
       // What somebody waits for may come, even if what was given before was not acknowledged: that may be for another call.
-      if (isAttached && !isRoom(last - acknowledged, waiters.length)) return false
+      if (isAttached && !isRoom(Math.max(0, last - acknowledged), waiters.length)) return false
     }
     return true
   }

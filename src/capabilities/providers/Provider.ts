@@ -31,6 +31,8 @@ export interface Provider {
   /** What it touches; who opens it needs these. */
   readonly effects: ReadonlyArray<CapabilityEffect>
   readonly metadata?: unknown
+  /** Whether a source that is opened again with the same config gives the same items again, from the first on. */
+  readonly repeats?: boolean | undefined
   /** Whether a program registered it: its functions are the program's. */
   readonly isOfProgram?: boolean | undefined
   /**

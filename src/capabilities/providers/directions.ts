@@ -5,7 +5,7 @@ import { InvalidResult } from "../errors.ts"
 import { anything, required } from "../Option.ts"
 import { IterableReader } from "../sources/IterableReader.ts"
 import { StreamValue } from "../StreamValue.ts"
-import type { Group, Outlet } from "./Outlet.ts"
+import type { Group, Outlet, Place } from "./Outlet.ts"
 import type { Inlet } from "./Inlet.ts"
 import type { Writer } from "./Provider.ts"
 
@@ -159,21 +159,30 @@ const fromGroup = defineCapability({
   node: ({ acknowledges, isNumbered, isOver, join, leave, outlet }) => ({
     kind: "async-source",
     capability: "marketplace.stream.items",
-    open: () =>
-      Effect.map(
-        Effect.acquireRelease(Effect.try({ try: () => (join as () => Group)(), catch: (error) => error }), (group) =>
-          Effect.sync(() => (leave as (group: Group) => void)(group))
-        ),
+    open: ({ position }) => {
+      const end = (outlet as () => Outlet)()
+      const joined = Effect.try({
+        try: () => {
+          const group = (join as () => Group)()
+          // Who acknowledges by itself is given again what it had not acknowledged.
+          if (acknowledges === true && position !== undefined && position !== null) end.goOnAt(group, position as Place)
+          return group
+        },
+        catch: (error) => error
+      })
+      return Effect.map(
+        Effect.acquireRelease(joined, (group) => Effect.sync(() => (leave as (group: Group) => void)(group))),
         (group) => ({
-          read: readGroup((outlet as () => Outlet)(), group, {
+          read: readGroup(end, group, {
             isNumbered: isNumbered === true,
             acknowledges: acknowledges === true,
             isOver: isOver as () => boolean
           }),
-          position: () => group.delivered,
+          position: () => end.placeOf(group),
           isRepeatable: () => true
         })
       )
+    }
   })
 })
 

@@ -100,13 +100,19 @@ export const checked = (stream: StreamValue, check: Validator | undefined, of: s
 const asItIs = (value: unknown) => (value instanceof StreamValue ? value : undefined)
 
 /** The direction in which items come out. */
-export const outward = (stream: StreamValue, settings: OutletSettings, context: CallContext, onBackpressure: () => void): Direction => {
+export const outward = (
+  stream: StreamValue,
+  settings: OutletSettings & { readonly repeats?: boolean | undefined },
+  context: CallContext,
+  onBackpressure: () => void
+): Direction => {
   const outlet = new Outlet({
     buffer: settings["buffer-size"],
     items: settings["replay-items"],
     bytes: settings["replay-bytes"],
     milliseconds: settings["replay-ms"],
     now: context.now,
+    repeats: settings.repeats,
     onBackpressure
   })
   return { outlet, stream: context.start(intoOutlet(stream, outlet)) }

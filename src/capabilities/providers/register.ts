@@ -1,7 +1,7 @@
 import { type CallContext, type CapabilityEffect, type ControlCapability, defineControl } from "../Capability.ts"
 import { InvalidCall, shown } from "../errors.ts"
 import { isKeyword, keyword } from "../../serialization/index.ts"
-import { anyMap, anything, choice, fn, type OptionType, optional, required, text } from "../Option.ts"
+import { anyMap, anything, choice, defaulted, flag, fn, type OptionType, optional, required, text } from "../Option.ts"
 import type { StreamFunction } from "../../scheduler/index.ts"
 import * as Schema from "effect/Schema"
 import { callWithMeter, whenSettled } from "../wrapFunction.ts"
@@ -44,6 +44,11 @@ export const register: ControlCapability = defineControl({
     config: optional(anyMap, "entries of the config that whoever opens it may leave out"),
     "config-schema": optional(schema, "what the config must satisfy"),
     effects: optional(effectList, "what it touches, such as `[:network]`; who opens it needs these"),
+    repeats: defaulted(
+      flag,
+      false,
+      "of a source: whether opening it again with the same config gives the same items again, so that a stream with checkpoints that goes on in another process leaves out those that it has had"
+    ),
     summary: optional(text, "one sentence for those who look for it"),
     metadata: optional(anything, "whatever else there is to say of it")
   },
@@ -82,6 +87,7 @@ const providerOf = (options: Readonly<Record<string, any>>): Provider => {
     id: subject,
     type: kind,
     isOfProgram: true,
+    repeats: options["repeats"],
     summary: options["summary"],
     input: options["input-schema"],
     output: options["output-schema"],

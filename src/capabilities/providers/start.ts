@@ -38,6 +38,7 @@ export const start: ControlCapability = defineControl({
     "The stream begins at once and waits when its buffer is full, until it gets a consumer: `:marketplace.stream.next`, `:marketplace.stream.register-callbacks`, or any call that takes a stream. It belongs to the program that started it, and ends with it.",
     "Items have numbers from 1 on. The newest are kept, within `:replay-items`, `:replay-bytes` and `:replay-ms`, for consumers that leave and come back with the number where they were.",
     "While a consumer is there, nothing that it has not acknowledged is forgotten. When all have left, the stream goes on without them: leaving is not cancelling. `:stream.cancel` is final.",
+    "In a pipeline with checkpoints it goes on in another process with what its provider gives from then on. A provider that `:repeats` is read from the first item again, and what the last checkpoint covers is left out.",
     "A stream under a `:key` that has completed answers until its items are too old (`:replay-ms`); one that was cancelled or has failed is started anew."
   ],
   example:
@@ -72,7 +73,9 @@ const begun = (
   if (problem !== undefined) throw new InvalidCall(call, problem, "schema")
   const own = options["schema"] === undefined ? undefined : compileSchema(options["schema"])
   const valid = checked(checked(stream, offer.checkOutput, offer.id, onSchemaError), own, offer.id, onSchemaError)
-  const handle: ProvidedStream = provided(offer, [outward(valid, options, context, () => handle.tell("backpressure"))])
+  const handle: ProvidedStream = provided(offer, [
+    outward(valid, { ...options, repeats: offer.repeats }, context, () => handle.tell("backpressure"))
+  ])
   recordLife(call, offer, handle, context)
   return handle
 }
