@@ -1,21 +1,30 @@
-// What does a message cost to consume and to acknowledge, against the plain driver?
+// What does a message cost to produce, and to consume and acknowledge, against the plain driver?
 //
-// CPU time of this process for each message: a host that consumes, decodes JSON, hands each message to a callback and
-// acknowledges behind its checkpoints, against the driver with the same portions, JSON.parse and its plain acknowledgement. 0.9 means that
-// ours takes a ninth more. A server that is not there is left out, by name.
+// CPU time of this process for each message, without starting the host or connecting; 0.9 means that ours takes a ninth more.
+// Ours is a host that decodes JSON, hands each message to a callback and acknowledges behind its checkpoints, or that takes an
+// array and publishes it confirmed. The plain driver (queuePeers.ts) parses the same JSON, hands it to the same callback and acknowledges;
+// both with portions of 500 and as many messages ahead. A server that is not there is left out, by name.
 import { strictEqual } from "node:assert/strict"
-import { jetstream, jetstreamManager } from "@nats-io/jetstream"
-import { connect } from "@nats-io/transport-node"
-import amqplib from "amqplib"
-import * as Effect from "effect/Effect"
-import { createClient } from "redis"
-import { StreamHost } from "../src/host/index.ts"
-import { openQueueBackend } from "../src/state/index.ts"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type HostOptions, StreamHost } from "../src/host/index.ts"
+import {
+  natsPeer,
+  type QueuePeer,
+  rabbitPeer,
+  redisPeer,
+  removeNatsQueue,
+  removeRabbitQueue,
+  removeRedisQueue,
+  sqlitePeer
+} from "./queuePeers.ts"
+import { median } from "./measure.ts"
 import type { Row } from "./Row.ts"
 
-const count = 20_000
-const portion = 500
+const count = 10_000
 const rounds = 3
+const portions = { portion: 500, ahead: 5000 }
 const urls = {
   redis: process.env["TEST_REDIS_URL"] ?? "redis://127.0.0.1:6379",
   nats: process.env["TEST_NATS_URL"] ?? "nats://127.0.0.1:4222",
@@ -23,166 +32,153 @@ const urls = {
 }
 const queue = `rtfs-bench-${process.pid}`
 
-let seen = 0
+interface Body {
+  readonly id: number
+  readonly label: string
+}
+
+const values: ReadonlyArray<Body> = Array.from({ length: count }, (_, id) => ({ id, label: `message number ${id}` }))
 const total = (count * (count - 1)) / 2
 
-const cpuMs = async (work: () => Promise<void>): Promise<number> => {
-  seen = 0
+let seen = 0
+const take = (value: unknown): void => {
+  seen += (value as Body).id
+}
+
+/** @returns ms of CPU time until `work` is done; what it leaves behind is its result, and is not counted */
+const cpuMs = async <A>(work: () => Promise<A>): Promise<readonly [number, A]> => {
   const before = process.cpuUsage()
-  await work()
+  const result = await work()
   const { system, user } = process.cpuUsage(before)
-  strictEqual(seen, total)
-  return (user + system) / 1000
+  return [(user + system) / 1000, result]
 }
 
-const median = (numbers: ReadonlyArray<number>): number => numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)]!
-
-const bodies = Array.from({ length: count }, (_, id) => Buffer.from(JSON.stringify({ id, label: `message number ${id}` })))
-let fills = 0
-
-const fill = (url: string): Promise<void> =>
-  Effect.runPromise(
-    Effect.scoped(
-      Effect.flatMap(openQueueBackend(url), (backend) =>
-        Effect.gen(function* () {
-          fills++
-          for (let at = 0; at < count; at += portion) {
-            const batch = bodies
-              .slice(at, at + portion)
-              .map((body, n) => ({ key: `${fills}-${at + n}`, body, contentType: "application/json", headers: {}, time: Date.now() }))
-            yield* backend.publish(queue, batch)
-          }
-        })
-      )
-    )
-  )
-
-const take = (body: Uint8Array): void => {
-  seen += (JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as { id: number }).id
+interface Contestant {
+  readonly produce: () => Promise<unknown>
+  /** @returns what is to be ended once all is acknowledged, which costs no message anything */
+  readonly consume: () => Promise<() => Promise<unknown>>
+  readonly close: () => Promise<unknown>
 }
 
-const ours = (url: string) => async (): Promise<void> => {
-  let taken = 0
-  let done = () => {}
-  const all = new Promise<void>((resolve) => (done = resolve))
-  const acknowledged = (ids: ReadonlyArray<string>) => {
-    if ((taken += ids.length) === count) done()
-  }
-  await using host = await StreamHost.start({
-    connections: { queue: url },
+const theDriver = (peer: QueuePeer): Contestant => ({
+  produce: () => peer.produce(values),
+  consume: async () => {
+    await peer.consume(count, take)
+    return async () => {}
+  },
+  close: peer.close
+})
+
+const ours = async (options: HostOptions): Promise<Contestant> => {
+  let acknowledged = (_ids: ReadonlyArray<string>) => {}
+  const host = await StreamHost.start({
+    ...options,
     policy: { queue: [queue] },
-    bindings: { take: ({ body }: { body: { id: number } }) => void (seen += body.id), acknowledged }
+    bindings: {
+      values,
+      take: ({ body }: { readonly body: unknown }) => take(body),
+      acknowledged: (ids: ReadonlyArray<string>) => acknowledged(ids)
+    }
   })
-  const running = host.run(
-    `(call :stream.for-each (call :stream.queue.consume "${queue}" {:batch-size ${portion} :on-ack acknowledged}) {:callback take})`
-  )
-  await all
-  await host.drain()
-  await running
-}
-
-const plain: Readonly<Record<keyof typeof urls, () => Promise<void>>> = {
-  redis: async () => {
-    const client = createClient({ url: urls.redis, RESP: 2 })
-    await client.connect()
-    for (let at = 0; at < count;) {
-      const reply = await client.sendCommand([
-        "XREADGROUP",
-        "GROUP",
-        "rtfs-streams",
-        "bench",
-        "COUNT",
-        String(portion),
-        "BLOCK",
-        "1000",
-        "STREAMS",
-        queue,
-        ">"
-      ])
-      const entries = (reply as unknown as [[string, ReadonlyArray<[string, ReadonlyArray<string>]>]])[0][1]
-      for (const [, fields] of entries) take(Buffer.from(fields[fields.indexOf("body") + 1]!))
-      const ids = entries.map(([id]) => id)
-      await Promise.all([client.sendCommand(["XACK", queue, "rtfs-streams", ...ids]), client.sendCommand(["XDEL", queue, ...ids])])
-      at += ids.length
-    }
-    client.destroy()
-  },
-  nats: async () => {
-    const connection = await connect({ servers: new URL(urls.nats).host })
-    const consumer = await jetstream(connection).consumers.get(queue, "rtfs-streams")
-    for (let at = 0; at < count;) {
-      for await (const message of await consumer.fetch({ max_messages: Math.min(portion, count - at), expires: 1000 })) {
-        take(message.data)
-        message.ack()
-        at++
+  const consuming = `(call :stream.for-each (call :stream.queue.consume "${queue}" {:batch-size ${portions.portion} :max-in-flight ${portions.ahead} :on-ack acknowledged}) {:callback take})`
+  return {
+    produce: () =>
+      host.run(`(call :stream.await (call :stream.queue.produce "${queue}" {:data-stream values :batch-size ${portions.portion}}))`),
+    consume: async () => {
+      let left = count
+      const all = Promise.withResolvers<void>()
+      acknowledged = (ids) => {
+        if ((left -= ids.length) === 0) all.resolve()
       }
-    }
-    await connection.drain()
-  },
-  rabbitmq: async () => {
-    const connection = await amqplib.connect(urls.rabbitmq)
-    const channel = await connection.createChannel()
-    await channel.prefetch(5000)
-    let at = 0
-    await new Promise<void>((resolve) => {
-      void channel.consume(queue, (message) => {
-        take(message!.content)
-        channel.ack(message!)
-        if (++at === count) resolve()
-      })
-    })
-    await channel.close()
-    await connection.close()
+      const started = Promise.withResolvers<() => Promise<void>>()
+      const running = host.run(consuming, { onStart: (program) => started.resolve(() => program.drain()) })
+      await Promise.race([all.promise, running])
+      return async () => {
+        await (
+          await started.promise
+        )()
+        await running
+      }
+    },
+    close: () => host.stop()
   }
 }
 
-const remove: Readonly<Record<keyof typeof urls, () => Promise<unknown>>> = {
-  redis: async () => {
-    const client = createClient({ url: urls.redis, RESP: 2 })
-    await client.connect()
-    for await (const keys of client.scanIterator({ MATCH: `${queue}*`, COUNT: 1000 })) if (keys.length > 0) await client.del(keys)
-    client.destroy()
-  },
-  nats: async () => {
-    const connection = await connect({ servers: new URL(urls.nats).host })
-    await (await jetstreamManager(connection)).streams.delete(queue)
-    await connection.close()
-  },
-  rabbitmq: async () => {
-    const connection = await amqplib.connect(urls.rabbitmq)
-    await (await connection.createChannel()).deleteQueue(queue)
-    await connection.close()
+/** Both of one server produce what the other one consumes; but the embedded queue is in a file of its own for each. */
+const rowsOf = async (name: string, our: Contestant, their: Contestant): Promise<ReadonlyArray<Row>> => {
+  const produce = async (by: Contestant) => (await cpuMs(by.produce))[0]
+  const consume = async (by: Contestant) => {
+    seen = 0
+    const [ms, end] = await cpuMs(by.consume)
+    await end()
+    strictEqual(seen, total, `${name}: a message was lost, or came twice`)
+    return ms
   }
+  const isShared = name !== "embedded"
+  const ratios = { produce: new Array<number>(), consume: new Array<number>() }
+  // The first round makes the queue and warms up.
+  for (let round = 0; round <= rounds; round++) {
+    const producing = { ours: await produce(our), theirs: 0 }
+    const consuming = { theirs: 0, ours: 0 }
+    if (isShared) consuming.theirs = await consume(their)
+    producing.theirs = await produce(their)
+    if (!isShared) consuming.theirs = await consume(their)
+    consuming.ours = await consume(our)
+    if (round === 0) continue
+    ratios.produce.push(producing.theirs / producing.ours)
+    ratios.consume.push(consuming.theirs / consuming.ours)
+  }
+  return [
+    {
+      name: `consume and acknowledge, ${name}`,
+      ratio: median(ratios.consume),
+      worst: Math.min(...ratios.consume),
+      target: 0.9,
+      unit: "× driver, by CPU time"
+    },
+    {
+      name: `produce, confirmed, ${name}`,
+      ratio: median(ratios.produce),
+      worst: Math.min(...ratios.produce),
+      unit: "× driver, by CPU time"
+    }
+  ]
+}
+
+const servers = {
+  redis: { open: redisPeer, remove: removeRedisQueue },
+  nats: { open: natsPeer, remove: removeNatsQueue },
+  rabbitmq: { open: rabbitPeer, remove: removeRabbitQueue }
 }
 
 export const run = async (): Promise<ReadonlyArray<Row>> => {
   const rows: Array<Row> = []
-  for (const [name, url] of Object.entries(urls) as ReadonlyArray<[keyof typeof urls, string]>) {
-    const problem = await fill(url).then(
+  const folder = mkdtempSync(join(tmpdir(), "rtfs-streams-queue-bench-"))
+  const between = async (name: string, our: Contestant, their: Contestant) => {
+    rows.push(...(await rowsOf(name, our, their)))
+    await Promise.all([our.close(), their.close()])
+  }
+  const embedded = await ours({ store: `sqlite:${join(folder, "ours.db")}` })
+  await between("embedded", embedded, theDriver(sqlitePeer(join(folder, "theirs.db"), queue, portions)))
+  for (const [name, { open, remove }] of Object.entries(servers)) {
+    const url = urls[name as keyof typeof urls]
+    const our = await ours({ connections: { queue: url } })
+    // Makes the queue.
+    const problem = await our.produce().then(
       () => undefined,
       (error: Error) => error.message
     )
     if (problem !== undefined) {
       console.log(`left out: ${name}: ${problem}`)
+      await our.close()
       continue
     }
-    // Makes the consumer, and warms both up.
-    await cpuMs(ours(url))
-    const ratios: Array<number> = []
-    for (let round = 0; round < rounds; round++) {
-      await fill(url)
-      const peer = await cpuMs(plain[name])
-      await fill(url)
-      ratios.push(peer / (await cpuMs(ours(url))))
-    }
-    await remove[name]()
-    rows.push({
-      name: `consume and acknowledge, ${name}`,
-      ratio: median(ratios),
-      worst: Math.min(...ratios),
-      target: 0.9,
-      unit: "× driver, by CPU time"
-    })
+    await (
+      await our.consume()
+    )()
+    await between(name, our, theDriver(await open(url, queue, portions)))
+    await remove(url, queue)
   }
+  rmSync(folder, { recursive: true })
   return rows
 }
