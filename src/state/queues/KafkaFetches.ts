@@ -153,16 +153,10 @@ export class KafkaFetches {
       return failure
     }
     const { next, records: found } = messagesOf(records ?? [], abortedTransactions ?? [])
-    const byOffset = new Map(found.map((each) => [each.offset, each]))
-    const news = ledger.read(byOffset.keys(), next)
+    const news = ledger.read(found, next)
     const end = lastStableOffset >= 0n ? lastStableOffset : highWatermark
     if (ledger.position >= end) this.#ended.add(ledger.partition)
-    if (news.length > 0) {
-      this.#options.onMessages(
-        ledger,
-        news.map(([offset, returned]) => [byOffset.get(offset)!, returned])
-      )
-    }
+    if (news.length > 0) this.#options.onMessages(ledger, news)
     return undefined
   }
 

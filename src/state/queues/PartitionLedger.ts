@@ -54,17 +54,18 @@ export class PartitionLedger {
   /**
    * Takes in what was read.
    *
-   * @param offsets ascending, from an offset that was not behind the position when they were asked for; those known already are left out
+   * @param records ascending, from an offset that was not behind the position when they were asked for; those known already are left out
    * @param next behind the last one, read or not: offsets may be missing, and some are no messages
    * @returns those to give, with what is known of them
    */
-  read(offsets: Iterable<number>, next: number): ReadonlyArray<readonly [offset: number, returned: Returned]> {
-    const news: Array<readonly [number, Returned]> = []
-    for (const offset of offsets) {
+  read<A extends { readonly offset: number }>(records: Iterable<A>, next: number): ReadonlyArray<readonly [record: A, returned: Returned]> {
+    const news: Array<readonly [A, Returned]> = []
+    for (const record of records) {
+      const { offset } = record
       if (offset < this.#position || this.#done.has(offset)) continue
       const returned = this.#returned.get(offset) ?? fresh
       this.#open.set(offset, returned)
-      news.push([offset, returned])
+      news.push([record, returned])
     }
     this.#moveTo(Math.max(this.#position, next))
     return news

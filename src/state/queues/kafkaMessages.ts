@@ -77,13 +77,14 @@ export const messagesOf = (
 
 /** @param attempts this time included */
 export const kafkaDelivery = (partition: number, { offset, record, time }: FetchedRecord, attempts: number): Delivery => {
-  const named = record.headers.flatMap(([name, value]) => (name === null || value === null ? [] : [[name.toString(), value.toString()]]))
-  const headers = Object.fromEntries([...(record.key === null ? [] : [[keyHeader, record.key.toString()]]), ...named]) as Record<
-    string,
-    string
-  >
-  const contentType = headers[typeHeader]
-  delete headers[typeHeader]
+  const named: Array<readonly [string, string]> = record.key === null ? [] : [[keyHeader, record.key.toString()]]
+  let contentType: string | undefined
+  for (const [name, value] of record.headers) {
+    if (name === null || value === null) continue
+    const field = name.toString()
+    if (field === typeHeader) contentType = value.toString()
+    else named.push([field, value.toString()])
+  }
   return {
     // With its time, since a topic that was made again has the same offsets.
     id: `${partition}-${offset}-${time.toString(36)}`,
@@ -93,7 +94,7 @@ export const kafkaDelivery = (partition: number, { offset, record, time }: Fetch
     // Parts of an answer that would be kept as a whole for one small message.
     body: record.value === null ? new Uint8Array() : new Uint8Array(record.value),
     contentType,
-    headers,
+    headers: Object.fromEntries(named),
     receipt: { partition, offset } satisfies KafkaReceipt
   }
 }

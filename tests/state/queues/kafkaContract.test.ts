@@ -33,7 +33,6 @@ function shortly(backend: QueueBackend): QueueBackend {
 describe.concurrent("queues of Kafka", () => {
   const names: ReadonlyArray<string> = Array.from({ length: 30 }, (_, n) => `orders-${n}`)
   queueContract({ ...common, name: "Kafka, one partition, a stand-in", freshQueue: () => names[ordinal++]! })
-  queueContract({ ...common, name: "Kafka, four partitions, a stand-in", ordered: false, freshQueue: () => `shared-${++ordinal}` })
 })
 
 if (isHere) for (let n = 0; n < 30; n++) await mock.topic(`orders-${n}`, 1)
