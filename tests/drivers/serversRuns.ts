@@ -116,6 +116,7 @@ class Run {
   #unseenOutages = 0
   #stalls = 0
   #mostBytes = 0
+  #lookedAt = 0
 
   constructor(options: ServerRunOptions, server: OwnServer, folder: string) {
     this.#options = options
@@ -260,6 +261,9 @@ class Run {
   }
 
   #isWorkedOff(): boolean {
+    // The file is long, and all of it is read.
+    if (performance.now() - this.#lookedAt < 300) return false
+    this.#lookedAt = performance.now()
     const { items } = this.#options
     const file = join(this.#folder, "worked.txt")
     const most = ids(items, (id) => isExpected("queue", id))
