@@ -35,7 +35,7 @@ export const roundsThroughMcp = async (streams: number, rounds: number): Promise
   const client = new Client({ name: "driver", version: "1" }, { versionNegotiation: { mode: "auto" } })
   const megabytes = () => residentMegabytes(service.running.process.pid!)
   try {
-    await service.start(["mcp", "--http"])
+    await service.start(["mcp", "--http"], { longestMs: 3_600_000 })
     const requestInit = { headers: { authorization: `Bearer ${service.token}` } }
     await client.connect(new StreamableHTTPClientTransport(new URL(`${service.url}/mcp`), { requestInit }))
     const call = async (name: string, args: Record<string, unknown>): Promise<any> => {

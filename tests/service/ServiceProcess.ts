@@ -20,12 +20,12 @@ export class ServiceProcess {
   /** @param command what listens: `serve` with files, or `mcp --http` */
   async start(
     command: ReadonlyArray<string>,
-    options: { readonly flags?: ReadonlyArray<string>; readonly env?: NodeJS.ProcessEnv } = {}
+    options: { readonly flags?: ReadonlyArray<string>; readonly env?: NodeJS.ProcessEnv; readonly longestMs?: number } = {}
   ): Promise<void> {
-    const { env, flags = [] } = options
+    const { env, flags = [], longestMs = 120_000 } = options
     this.running = start([...command, "--port", "0", "--token-file", this.tokenFile, ...flags], {
       env: { ...process.env, ...env },
-      timeout: 120_000
+      timeout: longestMs
     })
     let log = ""
     this.running.process.stderr!.on("data", (text: string) => (log += text))
