@@ -161,8 +161,8 @@ export const commands = {
     load: async () => (await import("./commands/mcp.ts")).mcp
   },
   login: {
-    summary: "lets a person allow hosts with this data directory the use of an MCP server",
-    operand: { name: "SERVER", required: true, summary: 'its name in mcpServers of --config, with auth of the type "authorization-code"' },
+    summary: "lets a person allow the use of an MCP server, in a browser",
+    operand: { name: "SERVER", required: true, summary: "its name in mcpServers of --config" },
     flags: ["config", "data-dir", "secret", "allow-net", "timeout"],
     requiredFlags: ["config", "data-dir"],
     load: async () => (await import("./commands/login.ts")).login
