@@ -82,7 +82,10 @@ const freePort = async (): Promise<number> => {
 /** Those that run: none outlives this process. */
 const running = new Set<OwnServer>()
 process.on("exit", () => {
-  for (const server of running) server.killNow()
+  for (const server of running) {
+    server.killNow()
+    rmSync(server.folder, { recursive: true, force: true })
+  }
 })
 
 /** A server of our own, with its data in a folder that is removed with it. It can be killed as a power switch would, and started again. */
