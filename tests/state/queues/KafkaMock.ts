@@ -34,7 +34,7 @@ export class KafkaMock {
       child.once("error", () => resolve(undefined))
       child.once("exit", () => resolve(undefined))
     })
-    return first === undefined ? "no librdkafka.so.1 and python3" : new KafkaMock(child, lines, first)
+    return first === undefined ? "needs python3 and librdkafka.so.1" : new KafkaMock(child, lines, first)
   }
 
   get url(): string {
