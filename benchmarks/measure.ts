@@ -12,6 +12,7 @@ const cpuMs = () => {
 }
 
 const sampleMs = 100
+const warmUpMs = 500
 
 /** Runs it often enough for the clock, which ticks in 4 ms. @returns ms for one pass */
 const sample = async ({ once }: Variant, passes: number): Promise<number> => {
@@ -30,15 +31,18 @@ export const measure = async (variants: ReadonlyArray<Variant>, rounds: number):
   const passes = new Map<string, number>()
   let expected: number | undefined
   for (const variant of variants) {
+    const before = cpuMs()
     const sum = await variant.once()
     if (expected !== undefined && Math.abs(sum - expected) > 1e-6 * Math.abs(expected))
       throw new Error(`${variant.name} gave ${sum} instead of ${expected}`)
     expected = sum
-    // Warm up by work: half a second each.
-    let spent = 0
-    let done = 0
-    for (; spent < 500; done++) spent += (await sample(variant, 1)) || 1
-    passes.set(variant.name, Math.max(1, Math.ceil(sampleMs / Math.max(0.05, await sample(variant, Math.min(done, 50))))))
+    // Warm up by work: half a second each, of which the first pass is a part. The last pass tells how many make a sample.
+    let spent = cpuMs() - before
+    let last = spent
+    let done = 1
+    for (; spent < warmUpMs; done++) spent += (last = await sample(variant, 1)) || 1
+    if (done > 1) last = await sample(variant, Math.min(done, Math.ceil(sampleMs / Math.max(1, last))))
+    passes.set(variant.name, Math.max(1, Math.ceil(sampleMs / Math.max(0.05, last))))
   }
   const times = new Map<string, Array<number>>(variants.map(({ name }) => [name, []]))
   for (let round = 0; round < rounds; round++) {

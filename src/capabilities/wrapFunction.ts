@@ -25,6 +25,29 @@ export const wrapFunctions = (
   call: (...args: ReadonlyArray<any>) => unknown
 ): StreamFunction => describedAs(call, arity, { name, synchronous: fns.every((fn) => fn === undefined || describe(fn).synchronous) })
 
+/**
+ * How to call a function with up to two arguments, as many of them as it takes. Found out once: to ask for each item takes
+ * longer than a light function does.
+ *
+ * @param offered how many arguments there are
+ */
+export const caller = (fn: StreamFunction, offered: 1 | 2): ((first: unknown, second?: unknown) => unknown) => {
+  const taken = Math.min(offered, describe(fn).maximum)
+  return taken === 2 ? (first, second) => fn(first, second) : taken === 1 ? (first) => fn(first) : () => fn()
+}
+
+/** The same, its budget refilled before each call. */
+export const callerWithMeter = (fn: StreamFunction, offered: 1 | 2): ((first: unknown, second?: unknown) => unknown) => {
+  const { meter } = describe(fn)
+  const call = caller(fn, offered)
+  if (meter === undefined) return call
+  return (first, second) => {
+    meter.fuel = meter.slice
+    meter.slices = 0
+    return call(first, second)
+  }
+}
+
 /** Calls a function with as many of the arguments as it takes, its budget refilled. */
 export const callWithMeter = (fn: StreamFunction, ...args: ReadonlyArray<unknown>): unknown => {
   const { meter } = describe(fn)

@@ -2,8 +2,10 @@
 export class KeyMemory {
   readonly #maxKeys: number
   readonly #ttlMs: number
-  /** Each key with the time it was admitted. The front is the first to be forgotten. */
-  #admitted = new Map<unknown, number>()
+  /** In the order in which they will be forgotten. A list: moving a key to the end of a `Map` takes several times as long. */
+  readonly #entries = new Map<unknown, Entry>()
+  #first: Entry | undefined
+  #last: Entry | undefined
   #forgotten = 0
 
   /**
@@ -16,7 +18,7 @@ export class KeyMemory {
   }
 
   get size(): number {
-    return this.#admitted.size
+    return this.#entries.size
   }
 
   /** How many keys were given up because of a bound. */
@@ -31,42 +33,77 @@ export class KeyMemory {
    * @param now the time in ms; if it goes back, keys are held longer, never given up early
    */
   admit(key: unknown, now: number): boolean {
-    const since = this.#admitted.get(key)
-    if (since !== undefined && now - since < this.#ttlMs) {
-      // Only a limit in number needs to know what was seen last; without one the front stays the oldest admitted.
-      if (this.#maxKeys !== Infinity) {
-        this.#admitted.delete(key)
-        this.#admitted.set(key, since)
+    const known = this.#entries.get(key)
+    if (known !== undefined) {
+      if (now - known.since < this.#ttlMs) {
+        // Only a limit in number needs to know what was seen last; without one the front stays the oldest admitted.
+        if (this.#maxKeys !== Infinity && known !== this.#last) {
+          this.#unlink(known)
+          this.#append(known)
+        }
+        return false
       }
-      return false
+      this.#forget(known)
     }
-    if (since !== undefined) {
-      this.#admitted.delete(key)
-      this.#forgotten++
-    }
-    this.#admitted.set(key, now)
+    this.#add(key, now)
     this.#shrink(now)
     return true
   }
 
   snapshot(): unknown {
-    return { admitted: [...this.#admitted], forgotten: this.#forgotten }
+    const admitted: Array<readonly [unknown, number]> = []
+    for (let entry = this.#first; entry !== undefined; entry = entry.next) admitted.push([entry.key, entry.since])
+    return { admitted, forgotten: this.#forgotten }
   }
 
   static restore(options: { readonly maxKeys: number; readonly ttlMs: number }, snapshot: unknown): KeyMemory {
     const { admitted, forgotten } = snapshot as { admitted: ReadonlyArray<readonly [unknown, number]>; forgotten: number }
     const made = new KeyMemory(options)
-    made.#admitted = new Map(admitted)
+    for (const [key, since] of admitted) made.#add(key, since)
     made.#forgotten = forgotten
     return made
   }
 
   /** Gives up what the bounds no longer allow. Amortised: each key is added once and given up once. */
   #shrink(now: number): void {
-    for (const [key, since] of this.#admitted) {
-      if (this.#admitted.size <= this.#maxKeys && now - since < this.#ttlMs) return
-      this.#admitted.delete(key)
-      this.#forgotten++
+    for (let entry = this.#first; entry !== undefined; entry = this.#first) {
+      if (this.#entries.size <= this.#maxKeys && now - entry.since < this.#ttlMs) return
+      this.#forget(entry)
     }
   }
+
+  #add(key: unknown, since: number): void {
+    const entry: Entry = { key, since, previous: undefined, next: undefined }
+    this.#entries.set(key, entry)
+    this.#append(entry)
+  }
+
+  #forget(entry: Entry): void {
+    this.#unlink(entry)
+    this.#entries.delete(entry.key)
+    this.#forgotten++
+  }
+
+  #append(entry: Entry): void {
+    entry.previous = this.#last
+    entry.next = undefined
+    if (this.#last === undefined) this.#first = entry
+    else this.#last.next = entry
+    this.#last = entry
+  }
+
+  #unlink({ next, previous }: Entry): void {
+    if (previous === undefined) this.#first = next
+    else previous.next = next
+    if (next === undefined) this.#last = previous
+    else next.previous = previous
+  }
+}
+
+/** A key, when it was admitted, and its neighbours. */
+interface Entry {
+  readonly key: unknown
+  readonly since: number
+  previous: Entry | undefined
+  next: Entry | undefined
 }

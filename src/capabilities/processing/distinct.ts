@@ -1,8 +1,8 @@
-import { offer, type StreamFunction } from "../../scheduler/index.ts"
+import type { StreamFunction } from "../../scheduler/index.ts"
 import { keyOf } from "../../serialization/index.ts"
 import { defineCapability } from "../Capability.ts"
 import { count, fn, milliseconds, optional } from "../Option.ts"
-import { ownFunction, whenSettled, wrapFunction } from "../wrapFunction.ts"
+import { caller, ownFunction, whenSettled, wrapFunction } from "../wrapFunction.ts"
 import { KeyMemory } from "./KeyMemory.ts"
 
 /** How long a key is remembered when neither bound is given. */
@@ -35,8 +35,7 @@ export const distinct = defineCapability({
       capability: "stream.distinct",
       apply: { fn: keyFn === undefined ? itself : keyed(keyFn) },
       state: { seen: () => new KeyMemory({ maxKeys: maxKeys ?? Infinity, ttlMs }) },
-      then: ({ emit, now, result, state, value }) =>
-        `if (${state("seen")}.admit(${result}, ${now})) { ${emit(value)} }`,
+      then: ({ emit, now, result, state, value }) => `if (${state("seen")}.admit(${result}, ${now})) { ${emit(value)} }`,
       snapshot: ({ seen }) => (seen as KeyMemory).snapshot(),
       restore: (snapshot) => ({ seen: KeyMemory.restore({ maxKeys: maxKeys ?? Infinity, ttlMs }, snapshot) }),
       counters: ({ seen }) => ({ keys: (seen as KeyMemory).size, forgotten: (seen as KeyMemory).forgotten }),
@@ -52,5 +51,7 @@ export const distinct = defineCapability({
 const itself = ownFunction("key", 1, (item: unknown) => keyOf(item))
 
 /** The key function, with its result as a key. */
-const keyed = (keyFn: StreamFunction): StreamFunction =>
-  wrapFunction(keyFn, 1, (item: unknown) => whenSettled(offer(keyFn, item), keyOf))
+const keyed = (keyFn: StreamFunction): StreamFunction => {
+  const call = caller(keyFn, 1)
+  return wrapFunction(keyFn, 1, (item: unknown) => whenSettled(call(item), keyOf))
+}

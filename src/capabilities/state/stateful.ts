@@ -3,7 +3,7 @@ import { approximateBytes } from "../aggregation/approximateBytes.ts"
 import { defineCapability } from "../Capability.ts"
 import { InvalidResult } from "../errors.ts"
 import { anything, defaulted, fn, optional, required } from "../Option.ts"
-import { callWithMeter, whenSettled, wrapFunctions } from "../wrapFunction.ts"
+import { callerWithMeter, whenSettled, wrapFunctions } from "../wrapFunction.ts"
 
 /** Says that the call consumes the stream, so that the last state is what comes out of it. */
 const forLastState = "for-last-state"
@@ -58,7 +58,6 @@ const checked = (processor: StreamFunction): StreamFunction => {
     if (Array.isArray(result) && (result.length === 1 || result.length === 2)) return result
     throw new InvalidResult("stream.stateful", "processor", "[state output], or [state] to emit nothing", result)
   }
-  return wrapFunctions("processor", [processor], 2, (state: unknown, item: unknown) =>
-    whenSettled(callWithMeter(processor, state, item), check)
-  )
+  const call = callerWithMeter(processor, 2)
+  return wrapFunctions("processor", [processor], 2, (state: unknown, item: unknown) => whenSettled(call(state, item), check))
 }
