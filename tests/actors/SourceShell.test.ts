@@ -3,7 +3,7 @@ import * as Exit from "effect/Exit"
 import { describe, expect, it } from "vitest"
 import type { AsyncSourceSpec, DeadItem, SourceBatch } from "../../src/actors/index.ts"
 import { failItems, skipItems } from "../../src/scheduler/index.ts"
-import { decodeFrame, makeLineScanner } from "../../src/serialization/index.ts"
+import { decodeFrame, makeLineScanner, takeItems } from "../../src/serialization/index.ts"
 import { actor, begin, checkpointing, failureOf, kill, keeping, life, mailbox, quiet, received } from "./actorSetup.ts"
 
 /** A source over batches in a list, that notes when it is opened, read and closed. */
@@ -72,6 +72,25 @@ describe("an asynchronous source as an actor", () => {
     }
     expect(received(output)).toEqual([...Array.from({ length: 50 }, (_, index) => index), "end"])
     expect(log.filter((entry) => entry.startsWith("open")).length).toBeGreaterThan(3)
+  })
+
+  it("hands its items over, once, to a receiver that takes them soon, and their bytes to one that is behind", async () => {
+    const items = Array.from({ length: 5 }, (_, id) => ({ id }))
+    const { spec } = scripted(items.map((item) => ({ items: [item], handsOver: true })))
+    const soon = mailbox({ maxFrames: 100 })
+    await life(actor({ input: { source: spec }, outputs: [{ mailbox: soon, edge: 0 }] }))
+    const { frame } = soon.peek()!
+    expect(takeItems(frame)[0]).toBe(items[0])
+    expect(takeItems(frame)[0]).not.toBe(items[0])
+    expect(takeItems(frame)).toEqual([{ id: 0 }])
+
+    const late = mailbox({ maxFrames: 2 })
+    const fiber = begin(actor({ input: { source: spec }, outputs: [{ mailbox: late, edge: 0 }] }))
+    await quiet()
+    const [taken] = takeItems(late.peek()!.frame)
+    expect(taken).toEqual({ id: 0 })
+    expect(taken).not.toBe(items[0])
+    await kill(fiber)
   })
 
   it("sends lines on without decoding them", async () => {
