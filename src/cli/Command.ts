@@ -107,7 +107,7 @@ export const commands = {
     load: async () => (await import("./commands/deadLetters.ts")).deadLetters
   },
   queues: {
-    summary: "lists the queues of a store and their messages, puts back what consumers put aside, or drops messages",
+    summary: "lists queues of a store and their messages, returns what was put aside, or drops messages",
     operand: {
       name: "ACTION",
       required: true,

@@ -54,7 +54,7 @@ const isHostAndPort = (written: string): boolean => {
 export const flags = {
   bindings: text("MODULE", "an ES module whose exports become symbols of the program"),
   config: text("FILE", "a JSON file that names servers: connections, mcpServers, mcpEndpoints"),
-  "data-dir": text("DIR", "keeps state and spill files there, and lets no other process use it meanwhile"),
+  "data-dir": text("DIR", "keeps state, spill files and logins there; one host at a time works in it"),
   store: one("URL", "where state is kept: memory:, sqlite:FILE, redis://… or postgres://…", "a URL such as sqlite:state.db", (written) =>
     /^[a-z]+:/i.test(written) ? written : undefined
   ),
@@ -83,8 +83,8 @@ export const flags = {
   host: one("ADDRESS", "where the service listens, or is asked (default 127.0.0.1)", "an address or a name", (written) =>
     /^[A-Za-z0-9.:_-]+$/.test(written) ? written : undefined
   ),
-  port: one("PORT", "its port (default 7717); 0 takes a free one", "a port from 0 to 65535", parsePort),
-  "token-file": text("FILE", "the token that requests must show (default ~/.rtfs-streams/token); made when it is missing"),
+  port: one("PORT", "its port (default 7717); for serve and mcp, 0 takes a free one", "a port from 0 to 65535", parsePort),
+  "token-file": text("FILE", "the token that requests must show (default ~/.rtfs-streams/token); serve and mcp make it"),
   "allow-host": each("NAME", "answers requests that address the service as NAME", "a name or an address", (written) =>
     /^[A-Za-z0-9.:_-]+$/.test(written)
   ),

@@ -47,8 +47,11 @@ const meanings: Readonly<Record<string, string>> = {
   "130, 143": "ended by SIGINT, SIGTERM after draining"
 }
 
-const shownOperand = (operand: Command["operand"]): string =>
-  operand === undefined ? "" : operand.required ? ` ${operand.name}` : ` [${operand.name}${operand.repeated === true ? "…" : ""}]`
+const shownOperand = (operand: Command["operand"]): string => {
+  if (operand === undefined) return ""
+  const name = `${operand.name}${operand.repeated === true ? "…" : ""}`
+  return operand.required ? ` ${name}` : ` [${name}]`
+}
 
 const shownFlag = (name: FlagName): string => {
   const flag: Flag<unknown> = flags[name]

@@ -13,10 +13,34 @@ const read = (path: string) => readFileSync(join(root, path), "utf8")
 /** What people read; the reference is compared with the definitions elsewhere. */
 const documents = [
   "README.md",
+  "CHANGELOG.md",
   ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".md") && !path.startsWith("reference"))
     .map((path) => `docs/${path}`)
 ]
+
+/** Code is not looked at for links or headings. */
+const proseOf = (page: string): string => read(page).replaceAll(/^```[\s\S]*?^```/gm, "")
+
+/** What a link behind `#` may name on a page: its headings in the form in which GitHub writes them, a repeated one with a number. */
+const anchorsOf = (page: string): ReadonlySet<string> => {
+  const anchors = new Set<string>()
+  const seen = new Map<string, number>()
+  for (const [, heading] of proseOf(page).matchAll(/^#{1,6} (.+)$/gm)) {
+    const text = heading!
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .trim()
+      .toLowerCase()
+    const anchor = text.replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(/\s/g, "-")
+    const before = seen.get(anchor) ?? 0
+    seen.set(anchor, before + 1)
+    anchors.add(before === 0 ? anchor : `${anchor}-${before}`)
+  }
+  return anchors
+}
+
+/** Every Markdown page of the repository, the generated reference too. */
+const pages = [...documents, ...readdirSync(join(root, "docs/reference")).map((name) => `docs/reference/${name}`)]
 
 /** The rows of a page's tables, as cells; heads and rules are left out. */
 const rowsOf = (page: string): ReadonlyArray<ReadonlyArray<string>> =>
@@ -30,8 +54,7 @@ const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf
 
 /** Paths of the repository that a page names in code spans or shows as the targets of links. */
 const pathsIn = (page: string): ReadonlyArray<string> => {
-  const text = read(page)
-  const prose = text.replaceAll(/^```[\s\S]*?^```/gm, "")
+  const prose = proseOf(page)
   const named = quoted(prose).filter((code) => /^(src|tests|property-tests|benchmarks|examples|docs|scripts|\.ci)\/[\w./-]*$/.test(code))
   const linked = [...prose.matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g)].map(([, target]) => join(dirname(page), target!))
   return [...named, ...linked]
@@ -44,8 +67,28 @@ describe("the documents", () => {
 
   it.each(documents)("%s names no source file by a name that no folder has", (page) => {
     const known = new Set(sources.map((path) => path.split("/").at(-1)))
-    const bare = quoted(read(page).replaceAll(/^```[\s\S]*?^```/gm, "")).filter((code) => /^[\w-]+(\.machine)?\.ts$/.test(code))
+    const bare = quoted(proseOf(page)).filter((code) => /^[\w-]+(\.machine)?\.ts$/.test(code))
     expect(bare.filter((name) => !known.has(name))).toEqual([])
+  })
+
+  it("link to pages and headings that are there", () => {
+    const broken = pages.flatMap((page) =>
+      [
+        ...proseOf(page)
+          .replaceAll(/`[^`\n]*`/g, "")
+          .matchAll(/\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)/g)
+      ].flatMap(([link, path, anchor]) => {
+        const target = path === "" ? page : join(dirname(page), path!)
+        const isThere = existsSync(join(root, target)) && (anchor === undefined || anchorsOf(target).has(anchor))
+        return isThere ? [] : [`${page}: ${link.slice(1)}`]
+      })
+    )
+    expect(broken).toEqual([])
+  })
+
+  it("number each decision once, without a gap", () => {
+    const numbers = readdirSync(join(root, "docs/decisions")).map((name) => Number(name.slice(0, 4)))
+    expect(numbers.sort((left, right) => left - right)).toEqual(numbers.map((_, index) => index + 1))
   })
 
   it("docs/invariants.md claims only what a test with that number in its title proves", () => {
