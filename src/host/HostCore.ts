@@ -10,8 +10,10 @@ import { handedTo } from "./AsyncIterableSink.ts"
 import { checkPermission } from "./checkPermission.ts"
 import type { CapabilityDescription } from "./CapabilityDescription.ts"
 import { accessDeadLetters } from "./accessDeadLetters.ts"
+import { accessMcpServers } from "./accessMcpServers.ts"
 import { accessQueues } from "./accessQueues.ts"
 import type { DeadLetterAccess } from "./DeadLetterAccess.ts"
+import type { McpServerAccess } from "./McpServerAccess.ts"
 import type { QueueContents } from "./QueueContents.ts"
 import { describeCapability } from "./describeCapability.ts"
 import { explainProgram } from "./explainProgram.ts"
@@ -204,6 +206,10 @@ export class HostCore {
 
   get queues(): QueueContents {
     return accessQueues(this.#runtime)
+  }
+
+  get mcpServers(): McpServerAccess {
+    return accessMcpServers(this.#runtime)
   }
 
   records(name: string, scope: Scope.Scope): Promise<Records> {

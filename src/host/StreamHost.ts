@@ -12,6 +12,7 @@ import { HostCore } from "./HostCore.ts"
 import { isSettledWithin } from "./isSettledWithin.ts"
 import type { HostOptions, RunOptions, SpawnOptions } from "./HostOptions.ts"
 import type { MarketplaceAccess } from "./MarketplaceAccess.ts"
+import type { McpServerAccess } from "./McpServerAccess.ts"
 import type { Records } from "./Records.ts"
 import type { RunReport } from "./Report.ts"
 import type { Session, SessionOptions } from "./Session.ts"
@@ -46,7 +47,9 @@ export class StreamHost implements AsyncDisposable {
    */
   static async start(options: HostOptions = {}): Promise<StreamHost> {
     const scope = Scope.makeUnsafe()
-    const making = Effect.onExit(Scope.provide(HostCore.make(options), scope), (exit) => (Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void))
+    const making = Effect.onExit(Scope.provide(HostCore.make(options), scope), (exit) =>
+      Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void
+    )
     return new StreamHost(await Effect.runPromise(making), scope)
   }
 
@@ -103,6 +106,11 @@ export class StreamHost implements AsyncDisposable {
   /** The queues in the host's store: what they hold, and the messages that consumers put aside. */
   get queues(): QueueContents {
     return this.#core.queues
+  }
+
+  /** The MCP servers and endpoints that the host's options name, and what a server offers. */
+  get mcpServers(): McpServerAccess {
+    return this.#core.mcpServers
   }
 
   /**

@@ -72,6 +72,7 @@ export type {
   TokenSource
 } from "./McpAuthOptions.ts"
 export type { Authorize, Elicit, ElicitationAnswer, ElicitationRequest } from "./McpHooks.ts"
+export type { McpEndpointName, McpServerAccess, McpServerName, McpServerOffers } from "./McpServerAccess.ts"
 export type { McpServerOptions } from "./McpServerOptions.ts"
 export type {
   BidirectionalStream,

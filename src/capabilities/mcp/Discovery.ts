@@ -2,6 +2,7 @@ import { McpFailure } from "./errors.ts"
 import { isRawSse } from "./isRawSse.ts"
 import type { McpServer } from "./McpAccess.ts"
 import { connect, requestTimeoutMs } from "./McpConnection.ts"
+import { offersOf } from "./serverOffers.ts"
 import type { ChunkReceiver, StreamTransport } from "./StreamTransport.ts"
 import type { Perform } from "./waiting.ts"
 
@@ -55,13 +56,7 @@ export class Discovery implements StreamTransport {
     const { client, close } = await connect({ server, perform, receiver, signal, timeoutMs })
     try {
       const options = { timeout: requestTimeoutMs(server, timeoutMs), signal }
-      const offers = client.getServerCapabilities() ?? {}
-      const { tools } = offers.tools === undefined ? { tools: [] } : await client.listTools(undefined, options)
-      const { resources } = offers.resources === undefined ? { resources: [] } : await client.listResources(undefined, options)
-      const { resourceTemplates } =
-        offers.resources === undefined
-          ? { resourceTemplates: [] }
-          : await client.listResourceTemplates(undefined, options).catch(() => ({ resourceTemplates: [] }))
+      const { resources, resourceTemplates, tools } = await offersOf(client, options)
       const tool = tools.find((candidate) => candidate.name === name)
       const resource = resources.find((candidate) => candidate.uri === name) ?? resources.find((candidate) => candidate.name === name)
       if (tool !== undefined && resource !== undefined)

@@ -51,7 +51,8 @@ export class SessionEvents implements EventStore {
     const [, number, stream] = /^(\d{1,15})\.(.+)$/.exec(lastEventId) ?? []
     if (stream === undefined || !this.#hasAllBehind(Number(number), stream))
       throw new Error(`What followed the event ${JSON.stringify(lastEventId.slice(0, 80))} is not kept any more.`)
-    for (const event of this.#events) {
+    // A copy, since what comes meanwhile may push the oldest out.
+    for (const event of this.#events.slice()) {
       // Empty messages only give a new stream its first number.
       if (event.stream === stream && event.number > Number(number) && "jsonrpc" in event.message)
         await send(`${event.number}.${stream}`, event.message)

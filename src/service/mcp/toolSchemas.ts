@@ -16,10 +16,18 @@ const object = <Properties extends object>(properties: Properties, required: Rea
 })
 
 export const toolSchemas = {
-  stream_sources: object({ query: text("words that the id or the summary has"), cursor, limit: whole("how many at most", 1, 50, 20) }),
+  stream_sources: object({
+    query: text("words that the endpoint or the summary has"),
+    server: text("the name of an MCP server of the list: its tools and resources in place of the list; it is asked for them"),
+    cursor,
+    limit: whole("how many at most", 1, 50, 20)
+  }),
   stream_start: object({
     rtfs: text("a program in RTFS; the items of its last value, a stream, are its output", 100_000),
-    endpoint: text("in place of rtfs: the id of a source of stream_sources, or an MCP endpoint such as tool:NAME", 4096),
+    endpoint: text(
+      "in place of rtfs: an endpoint of stream_sources: the id of a source, or one of an MCP server such as SERVER/tool:NAME",
+      4096
+    ),
     config: {
       type: "object",
       description:

@@ -1,9 +1,10 @@
-import type { CapabilityDescription, StreamHost } from "../../host/index.ts"
+import type { StreamHost } from "../../host/index.ts"
 import type { McpStream } from "./McpStream.ts"
 import type { Asker } from "./makeServer.ts"
 import { inspected } from "./inspected.ts"
 import type { McpStartRequest, McpStreams } from "./McpStreams.ts"
-import { cut, shownItem, stateOf, summaryOf, uriOf } from "./shown.ts"
+import { shownItem, stateOf, summaryOf, uriOf } from "./shown.ts"
+import { namedSources, offeredBy, ownSources } from "./sources.ts"
 import { ToolProblem } from "./ToolProblem.ts"
 import type { ToolName } from "./toolSchemas.ts"
 
@@ -27,14 +28,15 @@ const listed = 50
 /** The tools of the server. Each gives plain data, which goes out as structured content and as text. */
 export const toolsOf = (streams: McpStreams, host: StreamHost): Readonly<Record<ToolName, Tool>> => ({
   stream_sources: {
-    description: "Lists what a stream can be started from with stream_start, with arguments and options.",
-    annotations: { readOnlyHint: true },
-    call: async ({ cursor, limit = 20, query = "" }) => {
+    description:
+      "Lists what a stream can be started from with stream_start, with arguments and options: MCP servers and endpoints that this host has named, then its own sources. With server, the tools and resources of one of those servers.",
+    annotations: { readOnlyHint: true, openWorldHint: true },
+    call: async ({ cursor, limit = 20, query = "", server }, { signal }) => {
       const words = String(query).toLowerCase().split(/\s+/)
-      const sources = host
-        .capabilities()
-        .filter(({ id, kind, summary }) => kind === "source" && words.every((word) => `${id} ${summary}`.toLowerCase().includes(word)))
-      return page(sources.map(shownSource), cursor, limit, "sources")
+      const all =
+        server === undefined ? [...namedSources(host.mcpServers), ...ownSources(host)] : await offeredBy(host.mcpServers, server, signal)
+      const sources = all.filter(({ endpoint, summary }) => words.every((word) => `${endpoint} ${summary}`.toLowerCase().includes(word)))
+      return page(sources, cursor, limit, "sources")
     }
   },
   stream_start: {
@@ -156,21 +158,6 @@ const tellWaiting = (stream: McpStream, waitMs: number, progress: Asker["progres
   }, tellingMs)
   return () => clearInterval(timer)
 }
-
-const shownSource = ({ arguments: names, effects, example, id, options, summary }: CapabilityDescription): object => ({
-  endpoint: id,
-  summary,
-  effects,
-  arguments: names,
-  options: options.map(({ default: byDefault, description, name, required, type }) => ({
-    name,
-    type,
-    required,
-    ...(byDefault === undefined ? {} : { default: byDefault }),
-    description: cut(description, 160)
-  })),
-  example
-})
 
 /** How much one page may be. */
 const mostCharacters = 16_000
