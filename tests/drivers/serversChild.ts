@@ -5,7 +5,9 @@ import { StreamHost } from "../../src/index.ts"
 import { brokenMessage, failsAlways, failsOnce, type ChildOptions, type FromChild } from "./serversStreams.ts"
 
 const options = JSON.parse(process.argv[2]!) as ChildOptions
-const { folder, itemsPerPause, program, scenario, store, url } = options
+const { folder, program, scenario, store, url } = options
+/** Until nobody is killed any more. */
+let { itemsPerPause } = options
 
 const tell = (message: FromChild) => process.send?.(message)
 
@@ -59,7 +61,8 @@ const waiting = (): ReadonlyArray<string> => {
   return streams.flatMap(({ actors }) => actors.flatMap(({ waitsFor }) => (waitsFor === undefined ? [] : [waitsFor])))
 }
 
-process.on("message", (message: "look" | "stop") => {
+process.on("message", (message: "hurry" | "look" | "stop") => {
+  if (message === "hurry") return void (itemsPerPause = Infinity)
   if (message === "look") tell({ type: "looked", waitsFor: waiting(), logged: logged.splice(0), beats, rss: process.memoryUsage.rss() })
   else void host.stop({ timeout: 20_000 })
 })

@@ -66,10 +66,13 @@ const findProgram = (name: string): string | undefined => {
 }
 
 /** Why a server of this kind can't be started here. */
-export const missing = ({ programs }: ServerKind): string | undefined => {
+export const missing = ({ programs, user }: ServerKind): string | undefined => {
   const lost = programs.filter((program) => findProgram(program) === undefined)
-  return lost.length === 0 ? undefined : `${lost.join(" and ")} not installed`
+  if (lost.length > 0) return `${lost.join(" and ")} not installed`
+  return isRoot && user !== undefined && accountOf(user) === undefined ? `it refuses root, and there is no user ${user}` : undefined
 }
+
+const isRoot = process.getuid?.() === 0
 
 const freePort = async (): Promise<number> => {
   const server = createServer()
@@ -78,6 +81,9 @@ const freePort = async (): Promise<number> => {
   await new Promise((resolve) => server.close(resolve))
   return port
 }
+
+/** A folder that a program of the server refuses to fill here, as without the right user or locale. */
+export class NotPrepared extends Error {}
 
 /** Those that run: none outlives this process. */
 const running = new Set<OwnServer>()
@@ -88,7 +94,10 @@ process.on("exit", () => {
   }
 })
 
-/** A server of our own, with its data in a folder that is removed with it. It can be killed as a power switch would, and started again. */
+/**
+ * A server of our own, with its data in a folder that is removed with it. It can be killed without a word, and started again.
+ * What it has given to the operating system is there then, so that none of them has to wait for its disk.
+ */
 export class OwnServer {
   readonly kind: ServerKind
   readonly url: string
@@ -117,6 +126,20 @@ export class OwnServer {
       await server.remove()
       throw error
     }
+  }
+
+  /** @returns why there is none: what `missing` says, or that its folder can't be prepared here */
+  static async startUnlessMissing(kind: ServerKind): Promise<OwnServer | string> {
+    try {
+      return missing(kind) ?? (await OwnServer.start(kind))
+    } catch (error) {
+      if (error instanceof NotPrepared) return error.message
+      throw error
+    }
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== undefined
   }
 
   get port(): number {
@@ -176,13 +199,14 @@ export class OwnServer {
 }
 
 const userOf = (name: string | undefined): Place["as"] => {
-  if (name === undefined || process.getuid?.() !== 0) return {}
-  const line = readFileSync("/etc/passwd", "utf8")
-    .split("\n")
-    .find((each) => each.startsWith(`${name}:`))
-  if (line === undefined) throw new Error(`There is no user ${name}, as whom this server would run.`)
-  const [, , uid, gid] = line.split(":")
+  if (name === undefined || !isRoot) return {}
+  const [, , uid, gid] = accountOf(name)!
   return { uid: Number(uid), gid: Number(gid) }
+}
+
+function accountOf(name: string): ReadonlyArray<string> | undefined {
+  const lines = readFileSync("/etc/passwd", "utf8").split("\n")
+  return lines.find((each) => each.startsWith(`${name}:`))?.split(":")
 }
 
 const signal = (pid: number, name: NodeJS.Signals): void => {
