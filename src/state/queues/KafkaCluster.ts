@@ -13,7 +13,7 @@ const requestMs = 10_000
  *
  * The client's own consumer is not used: what it reads on from after a rebalance is not what was committed.
  */
-const callsOf = (kafka: Kafka) => ({
+const callsOf = (kafka: Kafka): Calls => ({
   metadata: kafka.metadataV2.api,
   findCoordinator: kafka.findCoordinatorV2.api,
   joinGroup: kafka.joinGroupV5.api,
@@ -25,6 +25,20 @@ const callsOf = (kafka: Kafka) => ({
   listOffsets: kafka.listOffsetsV3.api,
   fetch: kafka.fetchV11.api
 })
+
+/** Written out, since the declarations of the package can't name what these have inside. */
+interface Calls {
+  readonly metadata: Kafka["metadataV2"]["api"]
+  readonly findCoordinator: Kafka["findCoordinatorV2"]["api"]
+  readonly joinGroup: Kafka["joinGroupV5"]["api"]
+  readonly syncGroup: Kafka["syncGroupV3"]["api"]
+  readonly heartbeat: Kafka["heartbeatV3"]["api"]
+  readonly leaveGroup: Kafka["leaveGroupV1"]["api"]
+  readonly offsetCommit: Kafka["offsetCommitV7"]["api"]
+  readonly offsetFetch: Kafka["offsetFetchV5"]["api"]
+  readonly listOffsets: Kafka["listOffsetsV3"]["api"]
+  readonly fetch: Kafka["fetchV11"]["api"]
+}
 
 /** Codes of the protocol that are acted upon. */
 export const kafkaCodes = {
@@ -78,7 +92,7 @@ const refusals: ReadonlyMap<number, readonly [problem: string, fix: string]> = n
 export class KafkaCluster {
   readonly kafka: Kafka
   readonly location: string
-  readonly calls: ReturnType<typeof callsOf>
+  readonly calls: Calls
   readonly #url: KafkaUrl
   readonly #general: ConnectionPool
   readonly #brokers = new Map<number, Broker>()
