@@ -92,6 +92,35 @@ describe("what is kept of agents' streams", () => {
     expect(agent.logged.join()).toContain("s-old")
   })
 
+  it.each<readonly [string, object]>([
+    ["no count of its short lives", { shortLives: undefined }],
+    ["a beginning that is no time", { begunAt: 1e300 }],
+    ["the id of another", { id: "s-another" }],
+    ["a request that no call could make", { request: { rtfs: counting, ttl_s: -1 } }],
+    ["a request of two kinds of text", { request: { rtfs: [counting] } }],
+    ["an end that is none", { end: { status: "running", items: 0 } }],
+    ["an action that is none", { steering: { action: "stop", at: 0 } }]
+  ])("is passed over, and told, where it has %s", async (_, wrong) => {
+    const records = new KeptRecords()
+    const before = await serverOn(records, 0)
+    const { stream_id } = await before.call("stream_start", { rtfs: counting, queue_capacity: 5 })
+    await crash(before)
+    await records.set(stream_id, { ...JSON.parse(records.kept.get(stream_id)!), ...wrong })
+    const agent = await serverOn(records, 1000)
+    expect((await agent.call("stream_list")).total).toBe(0)
+    expect(agent.logged.join()).toContain(stream_id)
+  })
+
+  it("gives way, once ended, only to streams of the same principal", async () => {
+    const agent = await AgentHost.start({}, { principals: 100 })
+    agents.push(agent)
+    const { stream_id } = await agent.call("stream_start", { rtfs: "[1]" }, { principal: "one" })
+    for (let index = 0; index < 5; index++) await agent.call("stream_start", { rtfs: `[${index}]` }, { principal: "other" })
+    agent.streams.expire()
+    expect(agent.streams.of("one").map(({ id }) => id)).toEqual([stream_id])
+    expect(agent.streams.of("other")).toHaveLength(2)
+  })
+
   it("is not promised where it can't be written: the start fails and nothing runs; what runs goes on", async () => {
     const records = new KeptRecords()
     const agent = await serverOn(records, 0)

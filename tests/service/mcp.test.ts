@@ -1,6 +1,7 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio"
 import { writeFileSync } from "node:fs"
+import { connect as netConnect } from "node:net"
 import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { ServiceProcess } from "./ServiceProcess.ts"
@@ -282,5 +283,21 @@ describe("over HTTP", () => {
     ].join("\r\n")
     expect(await service.raw(one.repeat(10))).toBe("")
     await call("stream_stop", { stream_id, mode: "cancel" })
+  })
+
+  it("answers one principal while another has as many requests under way as it may", async () => {
+    await connect("http", "auto", tokenOfBen)
+    const head = `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${service.port}\r\nAuthorization: Bearer ${service.token}\r\nContent-Type: application/json\r\n`
+    // Their bodies never come.
+    const unfinished = Array.from({ length: 64 }, () => netConnect(service.port, "127.0.0.1"))
+    try {
+      for (const socket of unfinished) socket.write(`${head}Content-Length: 100\r\n\r\n`)
+      await expect
+        .poll(() => service.raw(`${head}Connection: close\r\nContent-Length: 2\r\n\r\n{}`))
+        .toMatch(/^HTTP\/1.1 503.*64 requests of yours/s)
+      expect((await call("stream_list")).total).toBe(0)
+    } finally {
+      for (const socket of unfinished) socket.destroy()
+    }
   })
 })

@@ -27,9 +27,14 @@ const initialize = JSON.stringify({
 const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" }
 
 /** Sessions at an address, with a clock of the test's own. */
-const servedSessions = async () => {
+const servedSessions = async (principals = 1) => {
   const clock = { now: 0 }
-  const sessions = new HttpSessions({ make: (served) => makeServer(conformanceOffer, served), log: () => {}, now: () => clock.now })
+  const sessions = new HttpSessions({
+    make: (served) => makeServer(conformanceOffer, served),
+    log: () => {},
+    principals,
+    now: () => clock.now
+  })
   const server = createServer((request, response) => {
     let text = ""
     request.setEncoding("utf8").on("data", (piece: string) => (text += piece))
@@ -40,8 +45,8 @@ const servedSessions = async () => {
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`
-  const begin = async (): Promise<string> => {
-    const answer = await fetch(url, { method: "POST", headers, body: initialize })
+  const begin = async (principal = "owner"): Promise<string> => {
+    const answer = await fetch(url, { method: "POST", headers: { ...headers, "x-principal": principal }, body: initialize })
     await answer.text()
     return answer.headers.get("mcp-session-id")!
   }
@@ -140,6 +145,16 @@ describe("a session", () => {
     expect(await served.ping(ids[0]!)).toBe(200)
     expect(await served.ping(ids[1]!)).toBe(404)
   })
+
+  it("gives way to one of its own principal only", async () => {
+    await using served = await servedSessions(64)
+    const session = await served.begin("one")
+    const others: Array<string> = []
+    for (; others.length < 6; served.clock.now++) others.push(await served.begin("other"))
+    expect(await served.ping(session, { "x-principal": "one" })).toBe(200)
+    const answers = await Promise.all(others.map((other) => served.ping(other, { "x-principal": "other" })))
+    expect(answers).toEqual([404, 404, 200, 200, 200, 200])
+  })
 })
 
 describe("the events of a session", () => {
@@ -162,5 +177,18 @@ describe("the events of a session", () => {
     expect(await replayed(second)).toEqual([])
     await expect(replayed(first)).rejects.toThrow("not kept any more")
     for (const unknown of ["", "1", "x.one", "1.three", "99.one"]) await expect(replayed(unknown)).rejects.toThrow("not kept any more")
+  })
+
+  it("are replayed whole while others come and push them out", async () => {
+    const events = new SessionEvents()
+    const first = await events.storeEvent("one", message("first"))
+    for (const text of ["a", "b", "c", "d"]) await events.storeEvent("one", message(text))
+    const seen: Array<string> = []
+    const send = async (_: string, { params }: any) => {
+      seen.push(params.text)
+      if (seen.length === 1) await events.storeEvent("two", message("x".repeat(262_000)))
+    }
+    await events.replayEventsAfter(first, { send })
+    expect(seen).toEqual(["a", "b", "c", "d"])
   })
 })

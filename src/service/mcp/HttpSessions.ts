@@ -10,6 +10,8 @@ import { beginning, SessionEvents } from "./SessionEvents.ts"
 export interface HttpSessionsOptions {
   readonly make: MakeServer
   readonly log: (line: string) => unknown
+  /** How many principals share the sessions. */
+  readonly principals?: number
   readonly now?: () => number
 }
 
@@ -28,6 +30,9 @@ interface Session {
 
 const mostSessions = 128
 
+/** However many principals there are, each may have so many. */
+const leastOfOne = 4
+
 /** How long a session lives that nobody uses. */
 const idleMs = 30 * 60_000
 
@@ -40,8 +45,8 @@ const reconnectMs = 1000
  * Clients of the 2025 protocol over HTTP: each has a session, over whose stream of notices it hears of what it subscribed to.
  * A session owns nothing but its subscriptions; the streams belong to all.
  *
- * **Bounds** 128 sessions of 256 KB for messages that may be asked for again; beyond, the one longest out of use ends. One
- * that nobody uses for 30 minutes ends, too.
+ * **Bounds** 128 sessions of 256 KB for messages that may be asked for again, of which each principal has its equal part, and 4
+ * at least; beyond, the one of its own that is longest out of use ends. One that nobody uses for 30 minutes ends, too.
  */
 export class HttpSessions implements Listener {
   readonly #options: HttpSessionsOptions
@@ -105,15 +110,15 @@ export class HttpSessions implements Listener {
   }
 
   async #begin(principal: string): Promise<Session> {
-    if (this.#sessions.size >= mostSessions) {
-      const [idlest] = [...this.#sessions]
-        .filter(([, { underWay }]) => underWay === 0)
-        .toSorted(([, a], [, b]) => a.touchedAt - b.touchedAt)
+    const { log, make, principals = 1 } = this.#options
+    const most = Math.max(leastOfOne, Math.floor(mostSessions / principals))
+    const own = [...this.#sessions].filter(([, session]) => session.principal === principal)
+    if (own.length >= most) {
+      const [idlest] = own.filter(([, { underWay }]) => underWay === 0).toSorted(([, a], [, b]) => a.touchedAt - b.touchedAt)
       if (idlest === undefined)
-        throw new HttpProblem(503, `${mostSessions} sessions are in use, which is the most`, "Try again later.", { "retry-after": "5" })
+        throw new HttpProblem(503, `${most} sessions of yours are in use, which is the most`, "Try again later.", { "retry-after": "5" })
       await this.#end(idlest[0])
     }
-    const { log, make } = this.#options
     const id = randomUUID()
     const subscriptions = new Set<string>()
     const server = make({ era: "legacy", principal, subscriptions })

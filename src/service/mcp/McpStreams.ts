@@ -40,13 +40,14 @@ const restartedAtOnce = 16
  *
  * **Delivery** where there are records, a stream whose start was answered goes on after a crash, under its id; what it gave is
  * lost with the process.
- * **Bounds** 1,000 streams that go on, of which each principal has its equal part, 200 that have ended; what each keeps, see
- * `OutputBuffer` and `OutputBudget`.
+ * **Bounds** 1,000 streams that go on, 200 that have ended, 128 MB of outputs (see `OutputBudget`): each principal has its equal
+ * part of each. What a stream keeps, see `OutputBuffer`.
  */
 export class McpStreams {
   readonly #options: McpStreamsOptions
   readonly now: () => number
-  readonly #budget = new OutputBudget(mostOutputBytes)
+  /** Of each principal. */
+  readonly #budgets = new Map<string, OutputBudget>()
   readonly #streams = new Map<string, McpStream>()
   readonly #starting = new Map<string, Promise<McpStream>>()
   readonly #sweep: NodeJS.Timeout
@@ -70,7 +71,7 @@ export class McpStreams {
 
   /** How many bytes of outputs are held. */
   get outputBytes(): number {
-    return this.#budget.used
+    return [...this.#budgets.values()].reduce((sum, { used }) => sum + used, 0)
   }
 
   /** Those of a principal, the oldest first. */
@@ -91,7 +92,7 @@ export class McpStreams {
       ([, a], [, b]) => Number((a as StreamRecord)?.createdAt) - Number((b as StreamRecord)?.createdAt)
     )
     for (const [id, value] of all) {
-      if (isRecord(value)) left.push(this.#left(nextLife(value, this.now())))
+      if (isRecord(id, value)) left.push(this.#left(nextLife(value, this.now())))
       else void log(`What is kept of the stream ${id} can't be read, so it does not go on: another version of rtfs-streams has written it.`)
     }
     for (const stream of left) await this.#keep(stream.record)
@@ -150,7 +151,8 @@ export class McpStreams {
     const all = [...this.#streams.values()]
     for (const stream of all) if (stream.waiting === 0 && now - stream.touchedAt > stream.ttlMs) this.#forget(stream)
     const ended = all.filter((stream) => stream.isOver && this.#streams.has(stream.id))
-    for (const stream of ended.slice(0, Math.max(0, ended.length - mostEnded))) this.#forget(stream)
+    for (const own of Map.groupBy(ended, ({ record }) => record.owner).values())
+      for (const stream of own.slice(0, Math.max(0, own.length - this.#partOf(mostEnded)))) this.#forget(stream)
   }
 
   /** Ends them all: for good, or until there is a server again where they are kept. */
@@ -199,13 +201,26 @@ export class McpStreams {
   }
 
   #checkRoom(owner: string): void {
-    const most = Math.floor(mostOpen / (this.#options.principals ?? 1))
+    const most = this.#partOf(mostOpen)
     const open = this.of(owner).filter(({ isOver }) => !isOver).length + (this.#begun.get(owner) ?? 0)
     if (open < most) return
     throw new ToolProblem(
       `${open} streams of yours go on already, which is the most`,
       "Call stream_list with state: running, then stream_stop for those that are not needed."
     )
+  }
+
+  /** What one principal may have of what all may have. */
+  #partOf(all: number): number {
+    return Math.floor(all / (this.#options.principals ?? 1))
+  }
+
+  #budgetOf(owner: string): OutputBudget {
+    const known = this.#budgets.get(owner)
+    if (known !== undefined) return known
+    const made = new OutputBudget(this.#partOf(mostOutputBytes))
+    this.#budgets.set(owner, made)
+    return made
   }
 
   #make(record: StreamRecord, program: ReturnType<typeof programText>): McpStream {
@@ -215,7 +230,7 @@ export class McpStreams {
         record,
         ordinal: ++this.#ordinal,
         host,
-        budget: this.#budget,
+        budget: this.#budgetOf(record.owner),
         now: this.now,
         onChange: () => this.#options.onChange?.(record.id),
         onRecord: (changed) => void this.#keep(changed)

@@ -5,7 +5,7 @@ const mostOfOne = 4 * 1024 * 1024
 const leastOfOne = 64 * 1024
 
 /**
- * What all outputs of a server may hold together. A single stream may keep a lot; where many do, each keeps less.
+ * What all outputs of a principal may hold together. A single stream may keep a lot; where many do, each keeps less.
  *
  * **Bounds** `most` bytes, and 64 KB for each stream beyond that, by one item more for each.
  */

@@ -1,5 +1,7 @@
+import { fromJsonSchema } from "@modelcontextprotocol/server"
 import type { StartRequest } from "./programText.ts"
 import type { Overflow } from "./OutputBuffer.ts"
+import { toolSchemas } from "./toolSchemas.ts"
 
 /** How a stream is to be started: the arguments of `stream_start`, but for its key. */
 export interface StreamRequest extends StartRequest {
@@ -59,13 +61,36 @@ export const nextLife = (record: StreamRecord, now: number): StreamRecord => ({
   shortLives: record.end === undefined && now - record.begunAt < shortMs ? record.shortLives + 1 : 0
 })
 
-/** Whether what was found in the store is a record; another version of this server may have written it. */
-export const isRecord = (value: unknown): value is StreamRecord => {
-  const { createdAt, id, life, owner, request, token } = (value ?? {}) as Partial<Record<keyof StreamRecord, unknown>>
+/**
+ * Whether what was found in the store under a name is the record of that stream: every field, since a number that is none would
+ * let a stream begin again without end, or keep the server from starting. Another version of it may have written the record.
+ */
+export const isRecord = (name: string, value: unknown): value is StreamRecord => {
+  if (!isObject(value)) return false
+  const { begunAt, createdAt, end, id, idempotencyKey, life, owner, request, shortLives, steering, token } = value
   return (
-    [id, owner, token].every((field) => typeof field === "string")
-    && [createdAt, life].every((field) => typeof field === "number")
-    && typeof request === "object"
-    && request !== null
+    id === name
+    && typeof owner === "string"
+    && typeof token === "string"
+    && [createdAt, begunAt].every(isTime)
+    && [life, shortLives].every(isCount)
+    && (idempotencyKey === undefined || typeof idempotencyKey === "string")
+    && isRequest(request)
+    && (steering === undefined || (isObject(steering) && isOneOf(["pause", "resume"], steering["action"]) && isTime(steering["at"])))
+    && (end === undefined
+      || (isObject(end) && isOneOf(["completed", "stopped", "cancelled", "failed"], end["status"]) && isCount(end["items"])))
   )
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null
+const isOneOf = (words: ReadonlyArray<string>, value: unknown): boolean => words.some((word) => word === value)
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
+/** As far as a `Date` goes. */
+const isTime = (value: unknown): boolean => isCount(value) && (value as number) <= 8.64e15
+
+const startSchema = fromJsonSchema(toolSchemas.stream_start as Parameters<typeof fromJsonSchema>[0])
+
+const isRequest = (value: unknown): boolean => {
+  const checked = startSchema["~standard"].validate(value)
+  return !(checked instanceof Promise) && checked.issues === undefined
 }

@@ -26,8 +26,9 @@ export interface RunningMcp {
   readonly close: () => Promise<void>
 }
 
-/** How many requests may be worked on at a time; long polls among them. */
+/** How many requests may be worked on at a time, long polls among them; each principal has its equal part, and these at least. */
 const mostRequests = 128
+const leastRequests = 8
 
 /** How many clients of the newer protocol may listen to changes at a time. */
 const maxSubscriptions = 64
@@ -73,7 +74,8 @@ export const serveHttpOffer = async (options: ServeHttpOptions): Promise<Running
     maxSubscriptions,
     onerror: (error) => void log(`MCP: ${error.message}`)
   })
-  const sessions = new HttpSessions({ make, log })
+  const tokens = await openTokens(tokenFile)
+  const sessions = new HttpSessions({ make, log, principals: tokens.length })
   notices.listeners.add(sessions)
   notices.listeners.add({
     listChanged: () => handler.notify.resourcesChanged(),
@@ -83,8 +85,9 @@ export const serveHttpOffer = async (options: ServeHttpOptions): Promise<Running
   const isOfSession = async (request: IncomingMessage, body?: unknown): Promise<boolean> =>
     (request.headers["mcp-session-id"] !== undefined || isInitializeRequest(body))
     && isLegacyRequest(await toWebRequest(request, body), body)
-  const tokens = await openTokens(tokenFile)
-  let requests = 0
+  const most = Math.max(leastRequests, Math.floor(mostRequests / tokens.length))
+  /** Of each principal. */
+  const requests = new Map<string, number>()
   const server = await HttpServer.listen({
     ...address,
     tokens,
@@ -100,12 +103,13 @@ export const serveHttpOffer = async (options: ServeHttpOptions): Promise<Running
         if (await isOfSession(request)) return sessions.handle(request, response, principal)
         return handle(request, response)
       }
-      if (requests >= mostRequests)
-        throw new HttpProblem(503, `${mostRequests} requests are being worked on, which is the most`, "Try again later.", {
+      const underWay = requests.get(principal) ?? 0
+      if (underWay >= most)
+        throw new HttpProblem(503, `${most} requests of yours are being worked on, which is the most`, "Try again later.", {
           "retry-after": "1"
         })
-      requests++
-      response.once("close", () => requests--)
+      requests.set(principal, underWay + 1)
+      response.once("close", () => requests.set(principal, requests.get(principal)! - 1))
       const body = await readJson(request)
       if (Array.isArray(body) && body.length > 100) throw new HttpProblem(400, "The batch has more than 100 messages", "Send fewer.")
       if (await isOfSession(request, body)) return sessions.handle(request, response, principal, body)
