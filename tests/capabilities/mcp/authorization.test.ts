@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
@@ -225,7 +225,64 @@ describe("authorization of the host itself", () => {
   })
 })
 
+describe("authorization of one server by two processes", () => {
+  it.each<readonly [string, (grant: (refresh: string) => void) => void, string | undefined]>([
+    ["has what the other has logged in with, where its own is refused", (grant) => grant("refresh-of-the-other"), "refresh-of-the-other"],
+    ["stays logged out once the other has done that", () => rmSync(keptFile()), undefined]
+  ])("%s", async (_, other, refresh) => {
+    await using authority = await serveAuthority()
+    await using server = await guardedBy(authority)
+    const options = optionsFor(server.mcp, person, authority, { dataDir: folder })
+    await using host = await hostWith({ ...options, authorize: allowing })
+    await count(host)
+    await host.stop()
+    await using silent = await hostWith(options)
+    authority.valid.clear()
+    authority.rules.token = (_form, response) => {
+      authority.rules.token = undefined
+      authority.valid.add("access-of-the-other")
+      const tokens = (refresh_token: string) => ({ ...kept().tokens, access_token: "access-of-the-other", refresh_token })
+      other((refresh_token) => writeFileSync(keptFile(), JSON.stringify({ ...kept(), tokens: tokens(refresh_token) })))
+      if (refresh !== undefined) return json(response, 400, { error: "invalid_grant" })
+      authority.valid.add("access-too-late")
+      return json(response, 200, { access_token: "access-too-late", token_type: "Bearer", refresh_token: "refresh-too-late" })
+    }
+    const result = await count(silent).catch((error: Error) => error)
+    if (refresh === undefined) {
+      expect(result).toMatchObject({ cause: { message: /rtfs-streams login weather/ } })
+      expect(existsSync(keptFile())).toBe(false)
+    } else {
+      expect(result).toBe(3)
+      expect(kept().tokens.refresh_token).toBe(refresh)
+    }
+  })
+})
+
 describe("what a hostile server says of its authorization", () => {
+  it("shows nobody what a function of the host vouches with", async () => {
+    await using authority = await serveAuthority()
+    await using server = await guardedBy(authority)
+    authority.rules.token = (form, response) =>
+      json(response, 400, { error: "invalid_grant", error_description: `no: ${form["assertion"]}` })
+    const auth: McpAuthOptions = { type: "jwt-bearer", clientId: "rtfs", assertion: () => "canary-assertion" }
+    await using host = await hostWith(optionsFor(server.mcp, auth, authority))
+    const error = await count(host).catch((failure: Error) => failure)
+    expect(authority.grants).toMatchObject([{ assertion: "canary-assertion" }])
+    expect(String((error as Error).cause)).toMatch(/no: \{\{token\}\}/)
+    expect(String(error)).not.toContain("canary")
+  })
+
+  it("takes no token that is no value of a header", async () => {
+    await using authority = await serveAuthority()
+    await using server = await guardedBy(authority)
+    authority.rules.token = (_, response) => json(response, 200, { access_token: "canary\r\nX-Other: 1", token_type: "Bearer" })
+    await using host = await hostWith(optionsFor(server.mcp, machine, authority, { dataDir: folder }))
+    const error = await count(host).catch((failure: Error) => failure)
+    expect(error).toMatchObject({ cause: { reason: "authorization", message: /characters that no request may have/ } })
+    expect(String(error)).not.toContain("canary")
+    expect(existsSync(keptFile())).toBe(false)
+  })
+
   const denied = (port: number) => ({
     _tag: "PermissionDenied",
     message: expect.stringMatching(new RegExp(`127\\.0\\.0\\.1:${port}.*auth\\.issuer of mcpServers\\.weather`))

@@ -19,6 +19,8 @@ export interface ProviderOptions {
   readonly keeper: AuthorizationKeeper
   readonly kept: KeptAuthorization
   readonly reveal: (text: string) => string
+  /** Told of a secret that is not the host's own, so that no message shows it. */
+  readonly hide: (secret: string) => void
   /** Milliseconds since 1970. */
   readonly now: number
   /** Where a person comes back; left out where there is none. */
@@ -115,7 +117,16 @@ export class AuthorizationProvider implements OAuthClientProvider {
   }
 
   async saveTokens(tokens: StoredOAuthTokens, context?: OAuthClientInformationContext): Promise<void> {
-    const { auth, now } = this.#options
+    const { auth, now, server } = this.#options
+    // As the value of a header it would be refused with a message that shows it.
+    if (/[^\x21-\x7e]/.test(tokens.access_token)) {
+      throw new McpFailure({
+        stream: `of the server ${server}`,
+        reason: "authorization",
+        problem: "its authorization server gives a token with characters that no request may have",
+        fix: "Tell whoever runs that server."
+      })
+    }
     const issuer = tokens.issuer ?? context?.issuer
     // Left out, it is what was asked for (RFC 6749, 5.1).
     const scope = tokens.scope ?? this.authorizationUrl?.searchParams.get("scope") ?? undefined
@@ -201,11 +212,15 @@ export class AuthorizationProvider implements OAuthClientProvider {
       tokenEndpoint === undefined
         ? await sdk.discoverAndRequestJwtAuthGrant({ ...asked, idpUrl: issuer! })
         : await sdk.requestJwtAuthorizationGrant({ ...asked, tokenEndpoint })
+    this.#options.hide(granted.jwtAuthGrant)
     return granted.jwtAuthGrant
   }
 
   async #tokenOf(source: TokenSource): Promise<string> {
-    return typeof source === "string" ? this.#options.reveal(source) : await source()
+    if (typeof source === "string") return this.#options.reveal(source)
+    const token = await source()
+    this.#options.hide(token)
+    return token
   }
 }
 

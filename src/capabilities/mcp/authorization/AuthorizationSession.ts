@@ -123,11 +123,17 @@ export class AuthorizationSession {
       tokens?.refresh_token,
       ...Object.values(own.clients).map((client) => client.client_secret)
     ]) {
-      if (typeof secret === "string" && secret.length >= 4) this.#hidden.add(secret)
+      if (typeof secret === "string") this.#hide(secret)
     }
-    // Those of long ago are worth nothing.
-    for (const oldest of this.#hidden) if (this.#hidden.size > mostHidden) this.#hidden.delete(oldest)
     return this.#isReplaced ? own : rest
+  }
+
+  #hide(secret: string): void {
+    if (secret.length < 4) return
+    // The one that is used now is the newest again; those of long ago are worth nothing.
+    this.#hidden.delete(secret)
+    this.#hidden.add(secret)
+    for (const oldest of this.#hidden) if (this.#hidden.size > mostHidden) this.#hidden.delete(oldest)
   }
 
   /** The token to show; one that is about to end is renewed before, where no person is needed for that. */
@@ -207,14 +213,22 @@ export class AuthorizationSession {
         resource,
         fetchFn
       })
+      // Who has logged in or out meanwhile, in another process, has the last word.
+      if (await this.#isChanged(kept)) return true
       await provider.saveTokens({ ...tokens, issuer, ...(tokens.scope === undefined ? { scope: kept.tokens.scope } : {}) })
       return true
     } catch (error) {
       // What is only out of order now may work later, and is told as that.
       if (!(error instanceof sdk.OAuthError) || !final.has(error.code)) throw error
+      if (await this.#isChanged(kept)) return true
       await provider.invalidateCredentials("tokens")
       return false
     }
+  }
+
+  /** Whether another refresh token is kept now, or none. */
+  async #isChanged({ tokens }: KeptAuthorization): Promise<boolean> {
+    return (await this.#kept()).tokens?.refresh_token !== tokens?.refresh_token
   }
 
   async #discover({ fetchFn, resourceMetadataUrl, sdk }: Step, provider: AuthorizationProvider) {
@@ -276,7 +290,9 @@ export class AuthorizationSession {
 
   async #provider({ fetchFn, kept, sdk, use }: Step, redirectUrl: string | undefined): Promise<AuthorizationProvider> {
     const { auth, keeper, network, server } = this.#options
-    return new AuthorizationProvider({ sdk, server, auth, keeper, kept, reveal: network.reveal, now: await now(use), redirectUrl, fetchFn })
+    const { reveal } = network
+    const hide = (secret: string) => this.#hide(secret)
+    return new AuthorizationProvider({ sdk, server, auth, keeper, kept, reveal, hide, now: await now(use), redirectUrl, fetchFn })
   }
 
   #told(error: unknown): unknown {
