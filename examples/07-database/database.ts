@@ -1,7 +1,5 @@
 // Late flights into a table, each exactly once, and the worst of them read back, with nothing to install: SQLite is in Node.
-// Run it, after `npm run build`, with
-//
-//   npx node examples/07-database/database.ts
+// Run it with `npm run build && node examples/07-database/database.ts`. It prints
 //
 //   written: 11 transactions, 10498 rows
 //   the three longest: 1444, 1403, 1327

@@ -1,7 +1,6 @@
 // A host offers a feed and a ledger under ids; a program finds them, takes items one by one, leaves, and comes back.
 //
-// Run it with
-//   npx tsx examples/09-marketplace/marketplace.ts, or node itself from version 22.18 on
+// Run it with `npm run build && node examples/09-marketplace/marketplace.ts`.
 //
 // The program knows no function of the host: only ids, and what the schemas say. While it is away the feed goes on, and what
 // it missed is kept for it. The last lines are what the host knows of who used what. It prints
