@@ -208,7 +208,7 @@ export class HostCore {
     return accessQueues(this.#runtime)
   }
 
-  get mcpServers(): McpServerAccess {
+  get mcp(): McpServerAccess {
     return accessMcpServers(this.#runtime)
   }
 

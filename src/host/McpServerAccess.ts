@@ -41,4 +41,10 @@ export interface McpServerAccess {
    * **Fails** with `McpFailure`: an unknown server, one that gives only events, one that can't be reached or does not answer in time.
    */
   readonly offers: (server: string, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }) => Promise<McpServerOffers>
+  /**
+   * Ends an MCP stream of this host if it runs, and forgets what the store keeps of it, also what an earlier process has left.
+   *
+   * **Fails** with `StreamInUse` where another process runs it, and with `StoreFailure`.
+   */
+  readonly forgetStream: (id: string) => Promise<void>
 }

@@ -108,9 +108,9 @@ export class StreamHost implements AsyncDisposable {
     return this.#core.queues
   }
 
-  /** The MCP servers and endpoints that the host's options name, and what a server offers. */
-  get mcpServers(): McpServerAccess {
-    return this.#core.mcpServers
+  /** The MCP servers and endpoints that the host's options name, what a server offers, and what is kept of MCP streams. */
+  get mcp(): McpServerAccess {
+    return this.#core.mcp
   }
 
   /**

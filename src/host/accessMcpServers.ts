@@ -1,13 +1,15 @@
 import type * as Effect from "effect/Effect"
-import { askForOffers, type McpAccess, McpFailure } from "../capabilities/index.ts"
+import { askForOffers, forgetLeft, type McpAccess, McpFailure, stopStream } from "../capabilities/index.ts"
+import type { HostStores } from "./HostStores.ts"
 import type { McpServerAccess, McpServerOffers } from "./McpServerAccess.ts"
 
 /** The MCP servers and endpoints of a host. */
 export const accessMcpServers = (host: {
   readonly mcp: McpAccess
+  readonly stateStore: HostStores["stateStore"]
   readonly promise: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
 }): McpServerAccess => {
-  const { defaultServer, endpoints, servers } = host.mcp
+  const { defaultServer, endpoints, servers, streams } = host.mcp
   return {
     servers: () =>
       [...servers.values()].map((server) => ({
@@ -37,6 +39,11 @@ export const accessMcpServers = (host: {
       } catch (error) {
         throw inTime.aborted ? failure(`it did not answer within ${timeoutMs} ms`, "Check that it runs, and ask again.") : error
       }
+    },
+    forgetStream: async (id) => {
+      const parts = { streams, stateStore: host.stateStore, perform: host.promise }
+      const known = streams.find(id)
+      await (known === undefined ? forgetLeft(id, parts) : stopStream(known, parts))
     }
   }
 }

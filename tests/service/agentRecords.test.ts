@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { afterEach, describe, expect, it } from "vitest"
 import type { Records } from "../../src/host/index.ts"
+import { serveWeather } from "../capabilities/mcp/mcpServers.ts"
 import { AgentHost, counting, silent } from "./agentHost.ts"
 
 /** A store that outlives the servers of a test. */
@@ -70,6 +74,32 @@ describe("what is kept of agents' streams", () => {
     for (let index = 0; index < 205; index++) await agent.call("stream_start", { rtfs: `[${index}]` })
     agent.streams.expire()
     await expect.poll(() => records.kept.size).toBe(200)
+  })
+
+  it("is gone with what the store has of an MCP stream, also of one that had ended before a crash, on a server that has no grants", async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), "rtfs-streams-agents-"))
+    await using weather = await serveWeather()
+    const granted = { dataDir, mcpServers: { weather: { url: weather.url } } }
+    try {
+      const records = new KeptRecords()
+      const before = await serverOn(records, 0, granted)
+      const { stream_id } = await before.call("stream_start", { endpoint: "tool:weather.count", config: { count: 2 } })
+      await before.inspectUntil(stream_id, ({ state }) => state === "completed")
+      const resume = `(try (call :mcp.stream.resume {:stream-id "${stream_id}"}) (catch error (:message error)))`
+      await crash(before)
+      const after = await serverOn(records, 60_000, { dataDir })
+      expect(await after.call("stream_inspect", { stream_id })).toMatchObject({ state: "completed", restarts: 1 })
+      after.time += 3_600_001
+      after.streams.expire()
+      await expect.poll(() => records.kept.size).toBe(0)
+      expect(after.logged).toEqual([])
+      await crash(after)
+      const last = await serverOn(records, 120_000, granted)
+      expect(await last.host.eval(resume)).toContain("keeps no snapshot of it")
+      await crash(last)
+    } finally {
+      rmSync(dataDir, { recursive: true, force: true })
+    }
   })
 
   it("says why a stream can't go on: what the server before granted and this one does not", async () => {

@@ -1,7 +1,7 @@
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { decodeValue, encodeValue } from "../../serialization/index.ts"
-import type { OwnedStream, StateStore } from "../../state/index.ts"
+import type { OwnedStream, StateStore, StoredCheckpoint } from "../../state/index.ts"
 import { McpFailure } from "./errors.ts"
 import type { McpStatus } from "./mcpStream.machine.ts"
 import type { Perform } from "./waiting.ts"
@@ -125,10 +125,9 @@ export const keptSnapshot = async (
   perform: Perform
 ): Promise<{ readonly snapshot: Snapshot; readonly registration: Registration }> => {
   const kept = await perform(store.checkpoints(storedUnder(id)))
-  // The newest one that is whole.
-  for (const { content } of kept) {
-    if (!("bytes" in content)) continue
-    const { registration, ...snapshot } = decodeValue(content.bytes) as Stored
+  const newest = newestWhole(kept)
+  if (newest !== undefined) {
+    const { registration, ...snapshot } = newest
     return { snapshot, registration }
   }
   throw new McpFailure({
@@ -137,6 +136,17 @@ export const keptSnapshot = async (
     problem: kept.length === 0 ? `${store.location} keeps no snapshot of it` : "all its snapshots are damaged",
     fix: "Check :stream-id, and that this host has the store of the one that started it (--data-dir, or the host's option store)."
   })
+}
+
+/** The last state that is kept of a stream, `null` where it is damaged; `undefined` where nothing is kept. */
+export const keptState = async (store: StateStore, id: string, perform: Perform): Promise<{ readonly state: unknown } | undefined> => {
+  const kept = await perform(store.checkpoints(storedUnder(id)))
+  return kept.length === 0 ? undefined : { state: newestWhole(kept)?.state ?? null }
+}
+
+const newestWhole = (kept: ReadonlyArray<StoredCheckpoint>): Stored | undefined => {
+  for (const { content } of kept) if ("bytes" in content) return decodeValue(content.bytes) as Stored
+  return undefined
 }
 
 /** Forgets a stream that has come down. **Fails** with `StreamInUse` where another process has it by now. */

@@ -171,7 +171,8 @@ export class McpStream {
     await this.cancel()
     this.outputs.release()
     this.chunks?.release()
-    if (this.#handle !== undefined) await this.#options.host.eval(`(call :mcp.stream.stop {:stream-id ${JSON.stringify(this.id)}})`)
+    // Of one that had ended before a crash, and of one that this server can't start, the store may keep something all the same.
+    if (this.#record.request.endpoint !== undefined) await this.#options.host.mcp.forgetStream(this.id)
   }
 
   /** As `:mcp.stream.inspect` has it, where it is one of an MCP endpoint. */

@@ -33,8 +33,7 @@ export const toolsOf = (streams: McpStreams, host: StreamHost): Readonly<Record<
     annotations: { readOnlyHint: true, openWorldHint: true },
     call: async ({ cursor, limit = 20, query = "", server }, { signal }) => {
       const words = String(query).toLowerCase().split(/\s+/)
-      const all =
-        server === undefined ? [...namedSources(host.mcpServers), ...ownSources(host)] : await offeredBy(host.mcpServers, server, signal)
+      const all = server === undefined ? [...namedSources(host.mcp), ...ownSources(host)] : await offeredBy(host.mcp, server, signal)
       const sources = all.filter(({ endpoint, summary }) => words.every((word) => `${endpoint} ${summary}`.toLowerCase().includes(word)))
       return page(sources, cursor, limit, "sources")
     }

@@ -292,4 +292,17 @@ describe("mcp.stream.resume", () => {
       expect(server.requests.length).toBe(1)
       await expect(second.eval('(call :mcp.stream.resume {:stream-id "other"})')).rejects.toThrow("keeps no snapshot of it")
     }))
+
+  it("finds nothing of a stream that another process has stopped without going on with it", () =>
+    inFolder(async (dataDir) => {
+      await using server = await feed(numbers(2), { end: true })
+      const first = await hostFor([server], { dataDir })
+      const counted = '{:stream-id "done" :processor (fn [s c m] {:state (inc s)}) :initial-state 0}'
+      await first.eval(`(call :stream.await (call :mcp.stream.start (assoc ${counted} :endpoint "${server.url}/feed")))`)
+      await first[Symbol.asyncDispose]()
+      await using second = await hostFor([server], { dataDir })
+      expect(await second.eval('(call :mcp.stream.stop {:stream-id "done"})')).toBe(2)
+      await expect(second.eval('(call :mcp.stream.resume {:stream-id "done"})')).rejects.toThrow("keeps no snapshot of it")
+      expect(await second.eval('(:type (call :mcp.stream.stop {:stream-id "done"}))')).toMatchObject({ name: "unknown-stream" })
+    }))
 })
