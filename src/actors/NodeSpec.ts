@@ -207,6 +207,8 @@ export interface AsyncSinkSpec {
   readonly capability: string
   /** Whether closing it without `finish` takes back all that was written, so that none of it was worked off. */
   readonly takesBack?: boolean
+  /** Whether it never changes an item, nor lets anybody else: then it gets them without a detour over bytes. */
+  readonly readsOnly?: boolean
   readonly open: (context: OpenContext) => Effect.Effect<AsyncSink, unknown, Scope.Scope>
   readonly observe?: NodeObservers
 }

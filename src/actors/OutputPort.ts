@@ -16,6 +16,8 @@ import type { ItemBatch } from "./NodeSpec.ts"
 export interface ActorOutput {
   readonly mailbox: Pick<Mailbox<any>, "offerNow" | "offer"> & Partial<Pick<Mailbox<any>, "isClosed" | "demand">>
   readonly edge: number
+  /** Whether who takes the items does so in this process and never changes one, nor gives it to anybody who does. */
+  readonly readsOnly?: boolean
   /** When this output is given up and the others go on: once its mailbox is closed, or also as soon as it is full. Left out: never. */
   readonly detaches?: "failed" | "full"
   /** Told when it is given up because its mailbox is full. */
@@ -56,7 +58,7 @@ export interface FrameLimits {
 /**
  * The sending side of an actor: makes frames of items and hands each to all receivers.
  *
- * A frame is encoded once, also for several receivers. It stays here until every one of them has taken it, and each one
+ * A frame is encoded once, also for several receivers, and not at all for a single one that only reads. It stays here until every one of them has taken it, and each one
  * is marked in the very step in which it took it, so that whoever is interrupted in between offers it to the others only.
  *
  * **Backpressure** `flush` says false while a receiver has no room; then wait for `room`.
@@ -69,6 +71,8 @@ export class OutputPort implements Output {
   private readonly outputs: ReadonlyArray<ActorOutput>
   private readonly encoder: FrameEncoder
   private readonly limits: FrameLimits
+  /** Whether items go over as copies, and as bytes only where somebody asks for those. */
+  private readonly keepsItems: boolean
   private readonly waiting: Array<Frame> = []
   /** Which outputs have taken the first waiting frame. */
   private readonly taken: Array<boolean>
@@ -83,6 +87,7 @@ export class OutputPort implements Output {
     this.outputs = outputs
     this.encoder = new FrameEncoder({ stream })
     this.limits = limits
+    this.keepsItems = outputs.length === 1 && outputs[0]!.readsOnly === true
     this.taken = outputs.map(() => false)
     this.detached = outputs.map(() => undefined)
   }
@@ -119,7 +124,7 @@ export class OutputPort implements Output {
       else this.encodeJson(json, from, time)
     } finally {
       for (const frame of handsOver === true ? this.waiting.slice(already) : []) {
-        this.handovers.add(frame, items.slice(from, from + frame.count))
+        if (frame.kept === undefined) this.handovers.add(frame, items.slice(from, from + frame.count))
         from += frame.count
       }
     }
@@ -268,7 +273,7 @@ export class OutputPort implements Output {
     for (;;) {
       let frame: Frame
       try {
-        frame = this.encoder.encode(items, from, to, time)
+        frame = this.keepsItems ? this.encoder.keep(items, from, to, time) : this.encoder.encode(items, from, to, time)
       } catch (error) {
         // What stands before it is no worse for it.
         if (!(error instanceof UnencodableValue) || error.index === undefined || error.index <= from) throw error

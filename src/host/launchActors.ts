@@ -40,7 +40,7 @@ export interface LaunchOptions {
 
 /** Makes the actors of a plan, in the order of the data, with their mailboxes. None runs yet. */
 export const launchActors = (built: BuiltGraph, plan: Plan, options: LaunchOptions): Effect.Effect<ReadonlyArray<Actor>, unknown> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const mailboxes = new Map<string, Mailbox<ActorOrder>>()
     for (const { address, nodes } of plan.actors) {
       const edges = edgesInto(plan, address)
@@ -71,6 +71,13 @@ const definition = (
   const fanIn = specs.find((spec): spec is FanInSpec => spec.kind === "fan-in")
   const sink = specs.find((spec): spec is AsyncSinkSpec => spec.kind === "async-sink")
   const out = plan.edges.filter(({ from }) => from === address)
+  // What is written to disk needs its bytes anyway.
+  const readsOnly = ({ overflow, to }: PlannedEdge) =>
+    overflow !== "spill"
+    && plan.actors
+      .find((actor) => actor.address === to)!
+      .nodes.flatMap((node) => built.specsOf(node))
+      .some((spec) => spec.kind === "async-sink" && spec.readsOnly === true)
   return {
     address,
     input:
@@ -88,7 +95,12 @@ const definition = (
     nodeIds: owned.map(({ node }) => node),
     outputs: out.map((planned) => {
       const { detaches, edge, to } = planned
-      return { mailbox: mailboxes.get(to)!, edge, ...(detaches === undefined ? {} : { detaches, onFull: () => parts.full(planned) }) }
+      return {
+        mailbox: mailboxes.get(to)!,
+        edge,
+        readsOnly: readsOnly(planned),
+        ...(detaches === undefined ? {} : { detaches, onFull: () => parts.full(planned) })
+      }
     }),
     ...(routes === undefined ? {} : { routes: { order: routes === "one-in-order" } }),
     services,
@@ -115,7 +127,7 @@ const makeMailbox = (
   { log, metrics, spill, spillFor }: LaunchOptions,
   memory: MemoryOptions | undefined
 ) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { bounds, overflow } = edges[0]!
     const { onBackpressure, onRelief } = observer ?? {}
     const onWorkedOff = metrics?.workedOff(address)
@@ -130,7 +142,8 @@ const makeMailbox = (
     }
     if (overflow !== "spill") return yield* Mailbox.make<ActorOrder>(options)
     const onSpill = memory?.onSpill
-    const tell = (what: string) => (error: unknown) => void log(`${what} (${address}): ${error instanceof Error ? error.message : String(error)}`)
+    const tell = (what: string) => (error: unknown) =>
+      void log(`${what} (${address}): ${error instanceof Error ? error.message : String(error)}`)
     return yield* Mailbox.make<ActorOrder>({
       ...options,
       spill: yield* memory === undefined ? spill : spillFor(memory),

@@ -86,16 +86,20 @@ export const layoutOf = (shape: Shape): Layout => {
 }
 
 /*
- * The only place of this folder that generates code. All names are `letter + number`, and all that comes from outside,
+ * With CopyCode the only place of this folder that generates code. All names are `letter + number`, and all that comes from outside,
  * the keys of maps, is a string literal made by JSON.stringify, whose output is JavaScript since ES2019. `__proto__`
  * is no key of a shape. Generated code is several times faster than a loop over the leaves, because it reads and makes
  * each object with its own hidden class.
  */
 
-const literal = (text: string): string => JSON.stringify(text)
+export const literal = (text: string): string => JSON.stringify(text)
 
-const compile = <F>(parameters: ReadonlyArray<string>, free: ReadonlyArray<string>, values: ReadonlyArray<unknown>, body: string): F =>
-  new Function(...free, `"use strict"; return function(${parameters.join(",")}) {${body}}`)(...values) as F
+export const compile = <F>(
+  parameters: ReadonlyArray<string>,
+  free: ReadonlyArray<string>,
+  values: ReadonlyArray<unknown>,
+  body: string
+): F => new Function(...free, `"use strict"; return function(${parameters.join(",")}) {${body}}`)(...values) as F
 
 const columnBases = (layout: Layout): string => {
   const bases: Array<string> = []
@@ -115,11 +119,7 @@ export const compileWriter = (layout: Layout): ColumnWriter => {
       lines.push(writeLeaf(layout.leaves[nextLeaf++]!, name, owner))
       return
     }
-    // As many own keys as the shape, and each key of the shape present: so the same keys, in any order.
-    lines.push(`if (typeof ${name} !== "object" || ${name} === null) return i;`)
-    lines.push(`if (${name}.constructor !== Object && (${name}.constructor !== undefined || prototypeOf(${name}) !== null)) return i;`)
-    const count = `k${next++}`
-    lines.push(`let ${count} = 0; for (const k in ${name}) ${count}++; if (${count} !== ${shape.keys.length}) return i;`)
+    lines.push(...checkMap(name, `k${next++}`, shape.keys.length, "i"))
     for (const [i, key] of shape.keys.entries()) {
       const inner = `v${next++}`
       lines.push(`const ${inner} = ${name}[${literal(key)}];`)
@@ -147,6 +147,13 @@ export const compileWriter = (layout: Layout): ColumnWriter => {
     return to;`
   )
 }
+
+/** As many own keys as the shape; each key of the shape has to be there, too: so they are the same keys, in any order. */
+export const checkMap = (name: string, count: string, keys: number, otherwise: string): ReadonlyArray<string> => [
+  `if (typeof ${name} !== "object" || ${name} === null) return ${otherwise};`,
+  `if (${name}.constructor !== Object && (${name}.constructor !== undefined || prototypeOf(${name}) !== null)) return ${otherwise};`,
+  `let ${count} = 0; for (const k in ${name}) ${count}++; if (${count} !== ${keys}) return ${otherwise};`
+]
 
 /** Checks and stores one value, or returns from the loop with the index of the item that is different. */
 const writeLeaf = (leaf: Leaf, name: string, owner: string | undefined): string => {

@@ -2,6 +2,7 @@ import type { ColumnParts, ColumnViews, Layout } from "./ColumnCode.ts"
 import { isLittleEndian } from "./ColumnDecoder.ts"
 import { type Shape, shapeOf, withSymbols } from "./ColumnShape.ts"
 import { compiledShape, type CompiledShape } from "./CompiledShape.ts"
+import type { KeptItems } from "./Frame.ts"
 import { isRepetitive, SymbolTable } from "./SymbolTable.ts"
 import type { TextBuffer, ValueWriter } from "./ValueWriter.ts"
 
@@ -58,6 +59,17 @@ export class ColumnEncoder {
     }
     this.#giveUp()
     return false
+  }
+
+  /**
+   * Copies of items that have the shape learnt so far, as bytes would give them back.
+   *
+   * @returns `undefined` where one has another shape, no bytes, or parts that bytes do more for; `write` deals with those
+   */
+  copy(items: ReadonlyArray<unknown>, from: number, to: number): KeptItems | undefined {
+    const into = new Array<unknown>(to - from)
+    const bytes = this.#shape?.copier?.(items, from, to, into)
+    return bytes === undefined || bytes < 0 ? undefined : { items: into, bytes }
   }
 
   #learn(items: ReadonlyArray<unknown>, from: number, to: number): boolean {

@@ -1,4 +1,5 @@
 import { type ColumnReader, type ColumnWriter, compileReader, compileWriter, type Layout, layoutOf } from "./ColumnCode.ts"
+import { compileCopier, type ItemCopier } from "./CopyCode.ts"
 import { type Shape, shapeFromText, shapeToText } from "./ColumnShape.ts"
 
 /*
@@ -22,6 +23,7 @@ export class CompiledShape {
   readonly prefix: Uint8Array
   #writer: ColumnWriter | undefined
   #reader: ColumnReader | undefined
+  #copier: ItemCopier | null | undefined
 
   constructor(shape: Shape, text: string) {
     this.layout = layoutOf(shape)
@@ -38,6 +40,12 @@ export class CompiledShape {
 
   get reader(): ColumnReader {
     return (this.#reader ??= compileReader(this.layout))
+  }
+
+  /** `undefined` for shapes with values that are copied one by one. */
+  get copier(): ItemCopier | undefined {
+    if (this.#copier === undefined) this.#copier = compileCopier(this.layout) ?? null
+    return this.#copier ?? undefined
   }
 }
 

@@ -31,11 +31,16 @@ export class Frame {
   /** How many items it holds; 0 for a signal. */
   readonly count: number
   readonly time: number
-  /** One msgpack value, as `layout` says. Not to be changed. */
-  readonly body: Uint8Array
+  /** The bytes that the frame counts for: those of its body and a header at its longest; of kept items what they take in memory. */
+  readonly byteLength: number
+  /** Copies of the items in place of bytes, which are made of them when somebody asks for `body`. Nobody changes them. */
+  readonly kept: ReadonlyArray<unknown> | undefined
+  /** Left out until somebody asks for `body`. */
+  private encoded: Uint8Array | undefined
   /** The items themselves, for the one receiver that comes first: see `takeItems`. */
   handover: Handover | undefined
 
+  /** @param fields.body left out where `kept` has the items, whose layout is `rows` */
   constructor(fields: {
     readonly kind: FrameKind
     readonly layout: FrameLayout
@@ -43,22 +48,33 @@ export class Frame {
     readonly sequence: number
     readonly count: number
     readonly time: number
-    readonly body: Uint8Array
+    readonly body: Uint8Array | KeptItems
   }) {
+    const { body } = fields
+    const isKept = !(body instanceof Uint8Array)
     this.kind = fields.kind
     this.layout = fields.layout
     this.stream = fields.stream
     this.sequence = fields.sequence
     this.count = fields.count
     this.time = fields.time
-    this.body = fields.body
+    this.byteLength = headerBytes + fields.stream.length + (isKept ? body.bytes : body.byteLength)
+    this.kept = isKept ? body.items : undefined
+    this.encoded = isKept ? undefined : body
     this.handover = undefined
   }
 
-  /** The bytes that the frame counts for: those of its body, and a header at its longest. */
-  get byteLength(): number {
-    return headerBytes + this.stream.length + this.body.byteLength
+  /** One msgpack value, as `layout` says. Not to be changed. */
+  get body(): Uint8Array {
+    return (this.encoded ??= rowBytes(this.kept!))
   }
+}
+
+/** Items that a frame has in place of bytes: such as decoding gives, and of which each has bytes. */
+export interface KeptItems {
+  readonly items: ReadonlyArray<unknown>
+  /** What they take in memory, about. */
+  readonly bytes: number
 }
 
 /** Items on their way beside the bytes that stand for them; gone once they are taken, or withdrawn. */
@@ -94,6 +110,13 @@ const errorBytes = (error: unknown): Uint8Array => {
   }
 }
 
+const rowBytes = (items: ReadonlyArray<unknown>): Uint8Array => {
+  const writer = new ValueWriter({ canonical: false, size: 1024 })
+  writer.head(items.length, 0x90, 0x10, 0)
+  for (const item of items) writer.value(item)
+  return writer.bytes.subarray(0, writer.position)
+}
+
 /** What a frame without items carries. */
 export const signalValue = (frame: Frame): unknown => decodeValue(frame.body)
 
@@ -118,10 +141,11 @@ export const decodeFrame = (frame: Frame): Array<unknown> => {
 /**
  * The items of a data frame for the actor that works them off: those that its sender handed over where it did, which saves
  * decoding them, otherwise as `decodeFrame` gives them. They are handed over once, so that whoever gets the frame as well or
- * again has items of its own.
+ * again has items of its own; those that the frame keeps are not to be changed by whoever takes them.
  */
 export const takeItems = (frame: Frame): Array<unknown> => {
-  const { handover } = frame
+  const { handover, kept } = frame
+  if (kept !== undefined) return kept.slice()
   const items = handover?.items
   if (items === undefined) return decodeFrame(frame)
   handover!.items = undefined

@@ -51,6 +51,16 @@ export class FrameEncoder {
     return this.#frame("rows", to - from, time, start, writer)
   }
 
+  /**
+   * The same for a receiver in this process that only reads: copies of the items, which become bytes when somebody needs
+   * those. What the copies could not be told from bytes by is encoded.
+   */
+  keep(items: ReadonlyArray<unknown>, from: number, to: number, time: number): Frame {
+    const kept = to - from < minColumnItems ? undefined : this.#columns.copy(items, from, to)
+    if (kept === undefined) return this.encode(items, from, to, time)
+    return new Frame({ kind: "data", layout: "rows", stream: this.stream, sequence: this.sequence++, count: to - from, time, body: kept })
+  }
+
   /** A data frame of the lines from `from` up to and without `to`, each one a string to its receiver: no string is made here. */
   encodeLines(lines: LineBlock, from: number, to: number, time: number): Frame {
     this.#expectedBytes = Math.max(this.#expectedBytes, linesBytes(lines, from, to))

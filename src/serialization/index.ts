@@ -11,6 +11,7 @@ export {
   type FrameLayout,
   frameToBytes,
   type Handover,
+  type KeptItems,
   signalFrame,
   signalValue,
   takeItems

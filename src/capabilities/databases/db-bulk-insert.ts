@@ -91,6 +91,7 @@ export const dbBulkInsert = defineCapability({
   node: (options) => ({
     kind: "async-sink",
     capability: id,
+    readsOnly: true,
     open: (context) =>
       Effect.gen(function* () {
         const database = yield* context.services.databases.find(options.connection)
