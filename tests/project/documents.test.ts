@@ -130,6 +130,45 @@ describe("the documents", () => {
   })
 })
 
+/** Runs the first TypeScript of a page, and gives what it logs. */
+const runTypeScript = async (text: string): Promise<ReadonlyArray<unknown>> => {
+  const lines: Array<unknown> = []
+  const script = stripTypeScriptTypes(text).replace(/import (\{[^}]*\}) from "rtfs-streams"/, "const $1 = library")
+  const AsyncFunction = (async () => {}).constructor as new (
+    ...names: ReadonlyArray<string>
+  ) => (...values: ReadonlyArray<unknown>) => Promise<void>
+  await new AsyncFunction("library", "console", script)(library, {
+    log: (...values: ReadonlyArray<unknown>) => lines.push(values.join(" "))
+  })
+  return lines
+}
+
+describe("docs/embedding.md", () => {
+  const namesOf = (object: object) => Object.getOwnPropertyNames(object).filter((name) => name !== "constructor")
+
+  it("names every method of StreamHost and Flow, and every option of a host", () => {
+    const optionsOf = (file: string, name: string) =>
+      [...new RegExp(`interface ${name} \\{\n([\\s\\S]*?)^\\}`, "m").exec(read(file))![1]!.matchAll(/^  readonly (\w+)/gm)].map(
+        ([, option]) => option!
+      )
+    const statics = namesOf(library.Flow).filter((name) => typeof library.Flow[name as keyof typeof library.Flow] === "function")
+    const names = [
+      ...statics,
+      ...[library.StreamHost, library.Flow, library.FileFlow].flatMap(({ prototype }) => namesOf(prototype)),
+      ...optionsOf("src/host/HostOptions.ts", "HostOptions"),
+      ...optionsOf("src/host/PolicyOptions.ts", "PolicyOptions")
+    ]
+    expect(names.length).toBeGreaterThan(80)
+    const said = new Set(quoted(proseOf("docs/embedding.md")).map((code) => /^(?:Flow)?\.?(\w+)/.exec(code)?.[1]))
+    expect(names.filter((name) => !said.has(name))).toEqual([])
+  })
+
+  it("shows a program that runs", async () => {
+    const [, text] = /^```ts\n([\s\S]*?)^```/m.exec(read("docs/embedding.md"))!
+    expect(await runTypeScript(text!)).toEqual(["2", "500 2"])
+  })
+})
+
 describe("the pipelines in README.md", () => {
   const folder = mkdtempSync(join(tmpdir(), "rtfs-streams-readme-"))
   afterAll(() => rmSync(folder, { recursive: true }))
@@ -154,14 +193,6 @@ describe("the pipelines in README.md", () => {
   })
 
   it("run in TypeScript", async () => {
-    const lines: Array<unknown> = []
-    const script = stripTypeScriptTypes(block("ts")).replace(/import (\{[^}]*\}) from "rtfs-streams"/, "const $1 = library")
-    const AsyncFunction = (async () => {}).constructor as new (
-      ...names: ReadonlyArray<string>
-    ) => (...values: ReadonlyArray<unknown>) => Promise<void>
-    await new AsyncFunction("library", "console", script)(library, {
-      log: (...values: ReadonlyArray<unknown>) => lines.push(values.join(" "))
-    })
-    expect(lines).toEqual([expect.stringContaining("1444")])
+    expect(await runTypeScript(block("ts"))).toEqual([expect.stringContaining("1444")])
   })
 })
