@@ -1,5 +1,6 @@
 import type { API, Broker, ConnectionOptions, ConnectionPool } from "@platformatic/kafka"
 import { certificateProblem, trustOf } from "../certificates.ts"
+import { boundAnswers, boundDecompression } from "./kafkaBounds.ts"
 import type { KafkaUrl } from "./kafkaUrl.ts"
 import { lostQueue, missingPackage, QueueFailure } from "./QueueFailure.ts"
 
@@ -143,7 +144,10 @@ export class KafkaCluster {
   pool(requestTimeout: number): ConnectionPool {
     const pool = new this.kafka.ConnectionPool("rtfs-streams", { ...this.options, requestTimeout })
     // An error of a connection that nobody uses any more would end the process.
-    pool.on("connecting", ({ connection }) => connection.on("error", () => {}))
+    pool.on("connecting", ({ connection }) => {
+      connection.on("error", () => {})
+      boundAnswers(connection)
+    })
     return pool
   }
 
@@ -246,9 +250,15 @@ const all = (error: unknown): ReadonlyArray<Thrown> => {
   return [error instanceof Error ? error : new Error(String(error)), ...inner.flatMap(all)]
 }
 
+/** The package is one for the process. */
+let isBounded = false
+
 const load = async (location: string): Promise<Kafka> => {
   try {
-    return await import("@platformatic/kafka")
+    const kafka = await import("@platformatic/kafka")
+    if (!isBounded) boundDecompression(kafka.compressionsAlgorithms)
+    isBounded = true
+    return kafka
   } catch (cause) {
     throw missingPackage(location, "@platformatic/kafka", cause)
   }

@@ -1,6 +1,6 @@
 import type { ConnectionPool, fetchV11 } from "@platformatic/kafka"
 import { answerOf, type KafkaCluster, kafkaCodes } from "./KafkaCluster.ts"
-import { type FetchedRecord, messagesOf } from "./kafkaMessages.ts"
+import { type FetchedRecord, isOffset, messagesOf } from "./kafkaMessages.ts"
 import type { PartitionLedger, Returned } from "./PartitionLedger.ts"
 import type { QueueFailure } from "./QueueFailure.ts"
 
@@ -199,11 +199,14 @@ export const offsetsOf = async (
         return cluster.askBroker(cluster.broker(node), cluster.calls.listOffsets, -1, readCommitted, [{ name: topic, partitions: wanted }])
       })
     )
-    return new Map(
+    const found = new Map(
       answers.flatMap(({ topics }) =>
         topics.flatMap((each) => each.partitions.map(({ offset, partitionIndex }) => [partitionIndex, Number(offset)]))
       )
     )
+    for (const partition of partitions)
+      if (!isOffset(found.get(partition))) throw new Error(`the server gives no offset for the partition ${partition}`)
+    return found
   }
   const [earliest, latest] = await Promise.all([ask(-2n), ask(-1n)])
   return { earliest, latest }

@@ -47,7 +47,14 @@ export interface FetchedRecord {
   readonly record: KafkaRecord
 }
 
-/** The records of what was fetched from one partition that are messages, and where to read on. */
+/** Whether it is one that a number can hold and that a partition may have. */
+export const isOffset = (offset: number | undefined): offset is number => Number.isSafeInteger(offset) && offset! >= 0
+
+/**
+ * The records of what was fetched from one partition that are messages, and where to read on.
+ *
+ * **Fails** by throwing for offsets that do not ascend or are beyond their batch: a commit behind them would skip messages.
+ */
 export const messagesOf = (
   batches: ReadonlyArray<RecordsBatch>,
   aborted: ReadonlyArray<fetchV11.FetchResponsePartitionAbortedTransaction>
@@ -59,6 +66,7 @@ export const messagesOf = (
   let next = 0
   for (const { attributes, firstOffset, firstTimestamp, lastOffsetDelta, maxTimestamp, producerId, records: all } of batches) {
     const first = Number(firstOffset)
+    if (!isOffset(first) || lastOffsetDelta < 0 || first < next) throw misplaced(firstOffset)
     next = first + lastOffsetDelta + 1
     while (toCome.length > 0 && toCome[0]!.firstOffset < next) givenUp.add(toCome.shift()!.producerId)
     if ((attributes & isControl) !== 0) {
@@ -67,13 +75,18 @@ export const messagesOf = (
       continue
     }
     if ((attributes & isTransactional) !== 0 && givenUp.has(producerId)) continue
+    let before = -1
     for (const record of all) {
+      if (record.offsetDelta <= before || record.offsetDelta > lastOffsetDelta) throw misplaced(firstOffset)
+      before = record.offsetDelta
       const time = (attributes & isTimedByServer) !== 0 ? maxTimestamp : firstTimestamp + record.timestampDelta
       records.push({ offset: first + record.offsetDelta, time: Number(time), record })
     }
   }
   return { records, next }
 }
+
+const misplaced = (firstOffset: bigint): Error => new Error(`the batch at the offset ${firstOffset} has its records in the wrong places`)
 
 /** @param attempts this time included */
 export const kafkaDelivery = (partition: number, { offset, record, time }: FetchedRecord, attempts: number): Delivery => {
@@ -90,7 +103,8 @@ export const kafkaDelivery = (partition: number, { offset, record, time }: Fetch
     id: `${partition}-${offset}-${time.toString(36)}`,
     attempts,
     mayHaveComeBefore: true,
-    time: time < 0 ? undefined : time,
+    // What no clock shows is none.
+    time: time < 0 || time > 8.64e15 ? undefined : time,
     // Parts of an answer that would be kept as a whole for one small message.
     body: record.value === null ? new Uint8Array() : new Uint8Array(record.value),
     contentType,

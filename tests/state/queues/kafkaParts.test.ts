@@ -153,6 +153,18 @@ describe("records of Kafka", () => {
     expect(messagesOf([], []).next).toBe(0)
   })
 
+  it.each<readonly [string, ReadonlyArray<ReturnType<typeof batch>>]>([
+    ["before the beginning", [batch(-5, [record(0, "a")])]],
+    ["where no number can be", [batch(2 ** 60, [record(0, "a")])]],
+    ["behind the end of their batch", [batch(5, [record(1, "a")], { lastOffsetDelta: 0 })]],
+    ["before their batch", [batch(5, [record(-1, "a")])]],
+    ["twice", [batch(5, [record(0, "a"), record(0, "b")], { lastOffsetDelta: 1 })]],
+    ["in a batch that ends before it begins", [batch(5, [], { lastOffsetDelta: -3 })]],
+    ["in batches that go back", [batch(5, [record(0, "a")]), batch(4, [record(0, "b")])]]
+  ])("are refused %s", (_, batches) => {
+    expect(() => messagesOf(batches, [])).toThrow("in the wrong places")
+  })
+
   it("of other programs have their key and headers as headers, and may have no body", () => {
     const headers: KafkaRecord["headers"] = [
       [Buffer.from("content-type"), Buffer.from("application/json")],
