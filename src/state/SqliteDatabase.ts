@@ -82,14 +82,38 @@ export class SqliteDatabase {
     }
   }
 
+  /**
+   * As `write`, for what may be forgotten when the machine fails: it is in the log when this returns, which outlives this process, and
+   * is made durable with the next `write`. Takes a quarter of the time.
+   */
+  note<A>(body: (database: this) => A): A {
+    // Takes effect with the next transaction.
+    this.#database.exec("PRAGMA synchronous = NORMAL")
+    try {
+      return this.#transact(body)
+    } finally {
+      this.#database.exec("PRAGMA synchronous = FULL")
+    }
+  }
+
   /** Runs in one transaction: what it throws undoes all of it. **Fails** by throwing `StoreFailure`, or what `body` throws. */
   write<A>(body: (database: this) => A): A {
-    let result: A
+    const result = this.#transact(body)
+    try {
+      this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+    } catch {
+      // The write is durable in the log. The next one moves both, or fails itself.
+    }
+    return result
+  }
+
+  #transact<A>(body: (database: this) => A): A {
     try {
       this.#database.exec("BEGIN IMMEDIATE")
       try {
-        result = body(this)
+        const result = body(this)
         this.#database.exec("COMMIT")
+        return result
       } catch (error) {
         // After a full disk or an I/O error SQLite has rolled back by itself.
         if (this.#database.isTransaction) this.#database.exec("ROLLBACK")
@@ -98,12 +122,6 @@ export class SqliteDatabase {
     } catch (error) {
       throw sqliteFailure(this.location, error)
     }
-    try {
-      this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)")
-    } catch {
-      // The write is durable in the log. The next one moves both, or fails itself.
-    }
-    return result
   }
 
   all(sql: string, ...values: ReadonlyArray<SQLInputValue>): ReadonlyArray<Row> {

@@ -4,10 +4,11 @@ import type * as Scope from "effect/Scope"
 import type { AsyncSource, OpenContext, SourceBatch } from "../../actors/index.ts"
 import type { StreamFunction } from "../../scheduler/index.ts"
 import { deadMessageOf, type Delivery, type QueueBackend, type QueueFailure, type QueueSubscription } from "../../state/index.ts"
+import { JsonLineParser } from "../../serialization/index.ts"
 import { callWithMeter } from "../wrapFunction.ts"
 import { MalformedMessage } from "./errors.ts"
 import { HeldMessages } from "./HeldMessages.ts"
-import { type BodyFormat, messageOf } from "./messageBody.ts"
+import { type BodyFormat, jsonBodiesOf, messageOf } from "./messageBody.ts"
 import { patiently } from "./patiently.ts"
 
 export interface ConsumerOptions {
@@ -35,8 +36,11 @@ const leastAhead = 500
 /** What is left of the time in which a source is closed is for whoever closes its connection. */
 const closingMs = 3000
 
+/** Where `attempts` is 1 no message came before, and each id is of one message. */
+const countsEach: ReadonlyArray<QueueBackend["kind"]> = ["embedded", "redis", "nats"]
+
 /** How many are acknowledged with one word. */
-const mostAtOnce = 1000
+const mostAtOnce = 5000
 
 /**
  * Messages of a queue, until they are acknowledged.
@@ -53,6 +57,7 @@ export class QueueConsumer implements AsyncSource {
   readonly #context: OpenContext
   readonly #clock: Clock.Clock
   readonly #held: HeldMessages
+  readonly #parser = new JsonLineParser("utf8")
   #covered = 0
   #failure: unknown
   #cameAt: number
@@ -76,7 +81,12 @@ export class QueueConsumer implements AsyncSource {
     this.#clock = clock
     this.#cameAt = clock.currentTimeMillisUnsafe()
     const { given = 0, unacknowledged = [] } = (context.position as Position | undefined) ?? {}
-    this.#held = new HeldMessages(options.maxInFlight, { given, settled: unacknowledged })
+    this.#held = new HeldMessages({
+      most: options.maxInFlight,
+      given,
+      settled: unacknowledged,
+      isCounted: countsEach.includes(backend.kind)
+    })
   }
 
   static open(
@@ -132,7 +142,8 @@ export class QueueConsumer implements AsyncSource {
   #take(): SourceBatch {
     const { bytes, messages } = this.#held.take(this.#options.batchSize)
     this.#wakePump()
-    return { items: this.#options.isBatched ? [messages] : messages, bytes }
+    // They are made here, for the stream alone.
+    return { items: this.#options.isBatched ? [messages] : messages, bytes, handsOver: true }
   }
 
   get #news(): Effect.Effect<void> {
@@ -174,14 +185,15 @@ export class QueueConsumer implements AsyncSource {
     const done: Array<Delivery> = []
     const dead: Array<{ readonly delivery: Delivery; readonly why: string }> = []
     const { deadLetterQueue, format, maxReceives } = this.#options
-    for (const delivery of deliveries) {
+    const bodies = jsonBodiesOf(deliveries, format, this.#parser)
+    for (const [at, delivery] of deliveries.entries()) {
       if (delivery.attempts > maxReceives) {
         dead.push({ delivery, why: `it was received ${delivery.attempts} times, and :max-receives is ${maxReceives}` })
         continue
       }
       let message: unknown
       try {
-        message = messageOf(delivery, format)
+        message = messageOf(delivery, format, bodies?.[at])
       } catch (cause) {
         const malformed = new MalformedMessage(this.#options.queue, delivery.id, cause)
         if (deadLetterQueue === undefined) this.#failure ??= malformed

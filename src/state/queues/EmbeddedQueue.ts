@@ -151,7 +151,8 @@ export class EmbeddedQueue implements QueueBackend {
       database.get("SELECT 1 FROM messages WHERE queue = ? AND visible > 0 AND visible <= ? LIMIT 1", queue, now)
     )
     if (due === undefined && database.read(() => database.get(waits, queue, 1)) === undefined) return []
-    return database.write(() => {
+    // What a failing machine makes it forget is only that these were given.
+    return database.note(() => {
       if (due !== undefined) database.run("UPDATE messages SET visible = 0 WHERE queue = ? AND visible > 0 AND visible <= ?", queue, now)
       const given = database.all("SELECT * FROM messages WHERE queue = ? AND visible = 0 ORDER BY id LIMIT ?", queue, max)
       // These, and none beside them: the first ones are given.
