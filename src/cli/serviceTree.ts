@@ -48,11 +48,13 @@ export const serviceTree = (status: ServiceStatus, rates: Rates = new Map()): Re
   const lines = alignedRows([header, ...[...rows, ...others].map((row) => (isMessage(row) ? ["", ...row.slice(1)] : row))], "")
   const all = [header, ...rows, ...others]
   const shown = lines.map((line, at) => plain(isMessage(all[at]!) ? all[at]![0]! : line))
-  return status.omitted === 0 ? shown : [...shown, `… and ${status.omitted} streams more`]
+  return status.omitted === 0 ? shown : [...shown, `… and ${plural(status.omitted, "stream")} more`]
 }
 
 export const serviceSummary = ({ pid, services, state, streams, uptimeMs }: ServiceStatus): string =>
-  `${state}, process ${pid}, up ${formatDuration(uptimeMs)}: ${services.length} services, ${streams.filter(({ status }) => status === "running").length} streams running`
+  `${state}, process ${pid}, up ${formatDuration(uptimeMs)}: ${plural(services.length, "service")}, ${plural(streams.filter(({ status }) => status === "running").length, "stream")} running`
+
+const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`
 
 const isMessage = (row: ReadonlyArray<string>): boolean => row[0]!.trimStart().startsWith("! ")
 
