@@ -26,7 +26,7 @@ const common = {
 }
 queueContract({ ...common, name: "SQS, standard, a stand-in", freshQueue: standard, dedupes: false, leases: true, ordered: false })
 // Messages of a group wait for one another, so none is given while another's lease is extended.
-queueContract({ ...common, name: "SQS, FIFO, a stand-in", freshQueue: fifo, dedupes: true, leases: false })
+queueContract({ ...common, name: "SQS, FIFO, a stand-in", freshQueue: fifo, dedupes: true, leases: false, mostOut: 10 })
 
 afterAll(() => {
   process.env = before
