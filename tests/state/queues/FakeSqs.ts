@@ -100,8 +100,6 @@ export class FakeSqs {
     const chunks: Array<Buffer> = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const action = String(request.headers["x-amz-target"]).replace("AmazonSQS.", "")
-    let isGone = false
-    request.socket.on("close", () => (isGone = true))
     try {
       const body = JSON.parse(Buffer.concat(chunks).toString()) as Request
       this.calls.push({ action, request: body })
@@ -109,7 +107,7 @@ export class FakeSqs {
         throw new SqsError("MissingAuthenticationToken", 403)
       const fault = this.callFaults.findIndex((each) => each.action === action)
       if (fault !== -1) throw this.callFaults.splice(fault, 1)[0]!.error
-      return [200, await this.#act(action, body, () => isGone)]
+      return [200, await this.#act(action, body, () => request.socket.destroyed)]
     } catch (error) {
       const { message, status, type } = error instanceof SqsError ? error : new SqsError(`InternalFailure: ${String(error)}`, 500)
       return [status, { __type: `com.amazonaws.sqs#${type}`, message }]
