@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, describe, expect, it } from "vitest"
+import { afterAll, describe, expect, it, vi } from "vitest"
 import { guardedBy, serveAuthority } from "../capabilities/mcp/oauthServers.ts"
 import { rtfsStreams, start } from "./command.ts"
 
@@ -25,6 +25,8 @@ describe("login and logout", () => {
     let page = ""
     running.process.stdout!.on("data", (text: string) => (page += text))
     await running.complained("Waiting for the browser")
+    // It comes through another pipe, so maybe later.
+    await vi.waitFor(() => expect(page).toContain("\n"))
     const back = new URL((await fetch(page.trim(), { redirect: "manual" })).headers.get("location")!)
     expect(back.hostname).toBe("127.0.0.1")
     const guessed = new URL(back)
