@@ -5,7 +5,7 @@ import { RedisConnection, type RedisReply } from "../RedisConnection.ts"
 import type { ServerUrl } from "../ServerUrl.ts"
 import type { Delivery, NewMessage, QueueBackend, QueueDepth, QueueSubscription, SubscriptionOptions } from "./QueueBackend.ts"
 import { lostQueue, QueueFailure } from "./QueueFailure.ts"
-import { acknowledgeScript, claimScript, leaveScript, moveScript, publishScript } from "./redisQueueScripts.ts"
+import { acknowledgeScript, claimScript, leaveScript, moveScript, publishScript, readScript } from "./redisQueueScripts.ts"
 
 const group = "rtfs-streams"
 
@@ -60,7 +60,7 @@ export class RedisQueue implements QueueBackend {
         receive: (max) => Effect.uninterruptible(this.#attempt(() => reader.read(max))),
         acknowledge: (deliveries) =>
           Effect.map(
-            this.#attempt(() => this.#connection.script(acknowledgeScript, [key], [group, ...deliveries.map(({ id }) => id)])),
+            this.#attempt(() => this.#connection.script(acknowledgeScript, [key], [group, deliveries.map(({ id }) => id).join(" ")])),
             (reply) => {
               const others = new Set((reply as ReadonlyArray<RedisReply>).map(String))
               return others.size === 0 ? deliveries : deliveries.filter(({ id }) => !others.has(id))
@@ -120,17 +120,18 @@ const makeGroup = async (connection: RedisConnection, key: string): Promise<void
 const isAbout = (error: unknown, code: string): boolean => error instanceof Error && error.message.includes(code)
 
 /** What the server says of a wrong key or a missing permission comes again; a lost connection does not. */
-const failureOf = ({ location }: ServerUrl, error: unknown): QueueFailure => {
-  const message = error instanceof Error ? error.message : String(error)
+const failureOf = ({ location, redacted }: ServerUrl, error: unknown): QueueFailure => {
+  const message = redacted(error instanceof Error ? error.message : String(error))
+  const cause = new Error(message)
   if (/WRONGTYPE/.test(message)) {
     return new QueueFailure(location, "has something else than a stream under that name", {
       fix: "Use another name, or another ?prefix=.",
       isPassing: false,
-      cause: error
+      cause
     })
   }
   if (/refuses this user|not installed|certificate/.test(message))
-    return new QueueFailure(location, `can't be used: ${message}`, { fix: "", isPassing: false, cause: error })
+    return new QueueFailure(location, `can't be used: ${message}`, { fix: "", isPassing: false, cause })
   return lostQueue(location, message)
 }
 
@@ -153,7 +154,9 @@ class Reader {
   async read(max: number): Promise<ReadonlyArray<Delivery>> {
     try {
       const freed = await this.#claim(max)
-      return freed.length > 0 ? freed : await this.#readNew(max)
+      if (freed.length > 0) return freed
+      const there = await this.#readThere(max)
+      return there.length > 0 ? there : await this.#readNew(max)
     } catch (error) {
       if (!isAbout(error, "NOGROUP")) throw error
       // Somebody deleted the stream.
@@ -175,6 +178,13 @@ class Reader {
     return entries.map(([id, fields, attempts]) => deliveryOf(String(id), fields, Number(attempts)))
   }
 
+  async #readThere(max: number): Promise<ReadonlyArray<Delivery>> {
+    const reply = await this.#connection.script(readScript, [this.#key], [group, this.#consumer, max])
+    const [words, packed] = reply as readonly [Buffer | ReadonlyArray<Entry>, Buffer | undefined]
+    return packed === undefined ? (words as ReadonlyArray<Entry>).map(newDelivery) : unpacked(words.toString("latin1"), packed)
+  }
+
+  /** Waits for them in the server, where no script can. */
   async #readNew(max: number): Promise<ReadonlyArray<Delivery>> {
     const reply = await this.#connection.command(
       "XREADGROUP",
@@ -190,9 +200,45 @@ class Reader {
       ">"
     )
     if (reply === null) return []
-    const [[, entries]] = reply as unknown as [[RedisReply, ReadonlyArray<[RedisReply, ReadonlyArray<Buffer>]>]]
-    return entries.map(([id, fields]) => deliveryOf(String(id), fields, 1))
+    const [[, entries]] = reply as unknown as [[RedisReply, ReadonlyArray<Entry>]]
+    return entries.map(newDelivery)
   }
+}
+
+type Entry = readonly [id: RedisReply, fields: ReadonlyArray<Buffer>]
+
+const newDelivery = ([id, fields]: Entry): Delivery => deliveryOf(String(id), fields, 1)
+
+/** What `readScript` has packed. */
+const unpacked = (text: string, packed: Buffer): ReadonlyArray<Delivery> => {
+  if (text === "") return []
+  const words = text.split(" ")
+  const deliveries: Array<Delivery> = []
+  let at = 0
+  let contentType: string | undefined
+  const next = (length: string) => {
+    const from = at
+    at += Number(length)
+    return packed.subarray(from, at)
+  }
+  for (let i = 0; i < words.length; i += 6) {
+    const keyEnd = at + Number(words[i + 1])
+    const key = packed.toString("utf8", at, keyEnd)
+    at = keyEnd
+    const body = next(words[i + 2]!)
+    if (words[i + 3] !== "-1") contentType = next(words[i + 3]!).toString()
+    const written = words[i + 4] === "-1" ? undefined : next(words[i + 4]!)
+    deliveries.push({
+      id: words[i]!,
+      attempts: 1,
+      time: Number(words[i + 5]),
+      body,
+      contentType,
+      headers: headersOf(written, key),
+      receipt: undefined
+    })
+  }
+  return deliveries
 }
 
 const deliveryOf = (id: string, fields: ReadonlyArray<Buffer>, attempts: number): Delivery => {
