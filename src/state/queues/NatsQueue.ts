@@ -27,22 +27,24 @@ const typeHeader = "Content-Type"
 export class NatsQueue implements QueueBackend {
   readonly kind = "nats"
   readonly location: string
+  readonly #server: ServerUrl
   readonly #nats: Nats
   /** The subject of each queue that is known to be there. */
   readonly #subjects = new Map<string, Promise<string>>()
 
-  private constructor(location: string, nats: Nats) {
-    this.location = location
+  private constructor(server: ServerUrl, nats: Nats) {
+    this.location = server.location
+    this.#server = server
     this.#nats = nats
   }
 
   static open(server: ServerUrl): Effect.Effect<NatsQueue, QueueFailure, Scope.Scope> {
     return Effect.map(
       Effect.acquireRelease(
-        Effect.tryPromise({ try: () => connect(server), catch: (error) => failureOf(server.location, error) }),
+        Effect.tryPromise({ try: () => connect(server), catch: (error) => failureOf(server, error) }),
         ({ connection }) => Effect.promise(() => connection.close().catch(() => {}))
       ),
-      (nats) => new NatsQueue(server.location, nats)
+      (nats) => new NatsQueue(server, nats)
     )
   }
 
@@ -186,7 +188,7 @@ export class NatsQueue implements QueueBackend {
   }
 
   #attempt<A>(body: () => Promise<A>): Effect.Effect<A, QueueFailure> {
-    return Effect.tryPromise({ try: body, catch: (error) => failureOf(this.location, error) })
+    return Effect.tryPromise({ try: body, catch: (error) => failureOf(this.#server, error) })
   }
 }
 
@@ -249,24 +251,26 @@ const load = async (location: string) => {
 /** The client hands on what TLS said, or wraps it. */
 const certificateOf = (error: unknown) => certificateProblem(error) ?? certificateProblem((error as { readonly cause?: unknown }).cause)
 
-const failureOf = (location: string, error: unknown): QueueFailure => {
+const failureOf = ({ location, redacted }: ServerUrl, error: unknown): QueueFailure => {
   if (error instanceof QueueFailure) return error
-  const message = error instanceof Error ? error.message || error.name : String(error)
+  const message = redacted(error instanceof Error ? error.message || error.name : String(error))
+  // Without what the client has made of it: that has what the server said as it came.
+  const cause = new Error(message)
   const certificate = certificateOf(error)
   if (certificate !== undefined)
-    return new QueueFailure(location, `${certificate.problem} (${message})`, { fix: certificate.fix, isPassing: false, cause: error })
+    return new QueueFailure(location, `${certificate.problem} (${message})`, { fix: certificate.fix, isPassing: false, cause })
   if (/authorization|permission/i.test(message)) {
     return new QueueFailure(location, `refuses this user (${message})`, {
       fix: "Check user, password and permissions.",
       isPassing: false,
-      cause: error
+      cause
     })
   }
   if (/jetstream.*(not enabled|is not available)/i.test(message)) {
     return new QueueFailure(location, `has no JetStream (${message})`, {
       fix: "Start the server with -js.",
       isPassing: false,
-      cause: error
+      cause
     })
   }
   return lostQueue(location, message)
