@@ -17,7 +17,9 @@ export const parseServerUrl = (text: string, parameter: string): ServerUrl | und
   if (!URL.canParse(text)) return undefined
   const url = new URL(text)
   const value = url.searchParams.get(parameter) ?? undefined
-  const secrets = [url.password, decoded(url.password), url.searchParams.get("password") ?? ""].filter((secret) => secret !== "")
+  // A user of NATS without a password is a token.
+  const secret = url.password === "" && ["nats:", "tls:"].includes(url.protocol) ? url.username : url.password
+  const secrets = [secret, decoded(secret), url.searchParams.get("password") ?? ""].filter((each) => each !== "")
   const location = `${url.protocol}//${url.host}${url.pathname === "/" ? "" : url.pathname}`
   url.searchParams.delete(parameter)
   const authority = takeAuthority(url)
@@ -26,7 +28,7 @@ export const parseServerUrl = (text: string, parameter: string): ServerUrl | und
     location: value === undefined ? location : `${location}?${parameter}=${value}`,
     parameter: value,
     authority,
-    redacted: (message) => secrets.reduce((shown, secret) => shown.replaceAll(secret, "***"), message)
+    redacted: (message) => secrets.reduce((shown, each) => shown.replaceAll(each, "***"), message)
   }
 }
 
