@@ -53,7 +53,7 @@ export class HttpServer {
   readonly #server: Server
   readonly #guard: RequestGuard
   readonly #options: HttpServerOptions
-  readonly #sockets = new Map<Socket, { unread: number; underWay: number }>()
+  readonly #sockets = new Map<Socket, Connection>()
   readonly #sweep: NodeJS.Timeout
   #requests = 0
   #malformed = 0
@@ -90,7 +90,7 @@ export class HttpServer {
     this.#server.maxHeadersCount = 100
     this.#server.setTimeout(60_000)
     this.#server.on("connection", (socket: Socket) => {
-      this.#sockets.set(socket, { unread: 0, underWay: 0 })
+      this.#sockets.set(socket, { unread: 0, underWay: new Set() })
       socket.once("close", () => this.#sockets.delete(socket))
     })
     this.#server.on("drop", () => this.#dropped++)
@@ -129,7 +129,7 @@ export class HttpServer {
       dropped: this.#dropped,
       stalled: this.#stalled,
       connections: this.#sockets.size,
-      unread: [...this.#sockets.keys()].reduce((sum, { writableLength }) => sum + writableLength, 0)
+      unread: [...this.#sockets].reduce((sum, one) => sum + unreadOf(one), 0)
     }
   }
 
@@ -159,12 +159,12 @@ export class HttpServer {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#requests++
     const connection = this.#sockets.get(request.socket)
-    if (connection === undefined || ++connection.underWay > mostAtOnce) {
-      if (connection?.underWay === mostAtOnce + 1) this.#stalled++
+    if (connection === undefined || connection.underWay.size >= mostAtOnce) {
+      if (!request.socket.destroyed) this.#stalled++
       return void request.socket.destroy()
     }
-    response.once("close", () => connection.underWay--)
-    this.#closeGreediest()
+    connection.underWay.add(response)
+    response.once("close", () => connection.underWay.delete(response))
     response.setHeader("cache-control", "no-store")
     response.setHeader("x-content-type-options", "nosniff")
     try {
@@ -177,6 +177,7 @@ export class HttpServer {
     } catch (error) {
       this.#refuse(request, response, error)
     }
+    this.#closeGreediest()
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
@@ -192,27 +193,42 @@ export class HttpServer {
     answerJson(response, problem.status, { error: problem.message, fix: problem.fix })
   }
 
-  /** Looked at with each request, since only answers to requests add to what is unread. */
+  /** Looked at with each answer, since only answers add to what is unread. */
   #closeGreediest(): void {
-    const sockets = [...this.#sockets.keys()].toSorted((left, right) => right.writableLength - left.writableLength)
-    let unread = sockets.reduce((sum, { writableLength }) => sum + writableLength, 0)
-    for (const socket of sockets) {
+    // Those that were closed just now are still among them, and hold nothing for long.
+    const connections = [...this.#sockets].map((one) => ({ socket: one[0], unread: one[0].destroyed ? 0 : unreadOf(one) }))
+    let unread = connections.reduce((sum, one) => sum + one.unread, 0)
+    if (unread <= mostUnreadByAll) return
+    for (const one of connections.toSorted((left, right) => right.unread - left.unread)) {
       if (unread <= mostUnreadByAll) return
-      unread -= socket.writableLength
+      unread -= one.unread
       this.#stalled++
-      socket.destroy()
+      one.socket.destroy()
     }
   }
 
   #closeStalled(): void {
     for (const [socket, connection] of this.#sockets) {
-      const unread = socket.writableLength
+      const unread = unreadOf([socket, connection])
       if (connection.unread > mostUnreadBytes && unread >= connection.unread) {
         this.#stalled++
         socket.destroy()
       } else connection.unread = unread
     }
   }
+}
+
+interface Connection {
+  /** How many bytes at the last sweep. */
+  unread: number
+  readonly underWay: Set<ServerResponse>
+}
+
+/** What waits to be sent: that of the answer whose turn it is stands in the socket, that of those behind it with them. */
+const unreadOf = ([{ writableLength }, { underWay }]: readonly [Socket, Connection]): number => {
+  let unread = writableLength
+  for (const response of underWay) if (response.socket === null) unread += response.writableLength
+  return unread
 }
 
 export const answerJson = (response: ServerResponse, status: number, body: unknown): void => {

@@ -6,13 +6,13 @@
 // in this process. Prints a JSON line for each round: `heldBefore` and `heldAfter` are what is reachable once all was collected,
 // `resident` is what the kernel counts, with what V8 has not given back. Exit status 1 where a stream is missing, one is left, or
 // the rounds after the first one, which loads and compiles what there is, add more than 8 MB to what is held.
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { existsSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { StreamHost } from "../../src/index.ts"
-import { ServiceProcess, until } from "../service/ServiceProcess.ts"
+import { ServiceProcess } from "../service/ServiceProcess.ts"
+import { askHeldMemory } from "./askHeldMemory.ts"
 import { heldMegabytes } from "./heldMemory.ts"
 
 /** One round: so many streams begun, each read or running, all of them ended. */
@@ -47,20 +47,9 @@ export const roundsThroughMcp = async (streams: number, rounds: number): Promise
   const service = new ServiceProcess()
   const client = new Client({ name: "driver", version: "1" }, { versionNegotiation: { mode: "auto" } })
   const pid = () => service.running.process.pid!
-  const heldFile = join(service.folder, "held")
-  const held = async (): Promise<number> => {
-    const told = () => Promise.resolve(readFileSync(heldFile, "utf8").split("\n").slice(0, -1))
-    const { length } = await told()
-    service.running.process.kill("SIGUSR2")
-    return Number((await until(told, (lines) => lines.length > length)).at(-1))
-  }
+  const { env, held } = askHeldMemory(service, `--max-old-space-size=${heapMegabytes}`)
   try {
-    writeFileSync(heldFile, "")
-    const preload = new URL("tellHeldMemory.ts", import.meta.url).href
-    await service.start(["mcp", "--http"], {
-      longestMs: 3_600_000,
-      env: { NODE_OPTIONS: `--max-old-space-size=${heapMegabytes} --import ${preload}`, HELD_MEMORY_FILE: heldFile }
-    })
+    await service.start(["mcp", "--http"], { longestMs: 3_600_000, env })
     const requestInit = { headers: { authorization: `Bearer ${service.token}` } }
     await client.connect(new StreamableHTTPClientTransport(new URL(`${service.url}/mcp`), { requestInit }))
     const call = async (name: string, args: Record<string, unknown>): Promise<any> => {

@@ -57,6 +57,17 @@ describe("clients that ask for much and read nothing", () => {
   })
 })
 
+describe("answers that wait behind another one on their connection", () => {
+  it("count as unread, too", async () => {
+    await listen(() => {})
+    const socket = ask(20)
+    socket.write("GET /20 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(2))
+    await expect.poll(() => server.counts.requests).toBe(3)
+    await expect.poll(() => server.counts.connections).toBe(0)
+    expect(server.counts.stalled).toBe(1)
+  })
+})
+
 describe("a client that asks again and again", () => {
   it("is answered on one connection for as long as it likes", async () => {
     await listen(() => {})
