@@ -18,7 +18,8 @@ export const loadConfig = async (path: string): Promise<ServerNames> => {
   try {
     parsed = JSON.parse(text)
   } catch (error) {
-    throw new UsageError(`--config ${path} is no JSON: ${(error as Error).message}`)
+    // The message may end with a part of the text, where passwords are.
+    throw new UsageError(`--config ${path} is no JSON: ${(error as Error).message.replace(/, (?:\.\.\.)?".*/s, "")}`)
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw new UsageError(`--config ${path} must hold a JSON object with some of ${known.join(", ")}`)

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
+import { loadConfig } from "../../src/cli/loadConfig.ts"
 import { rtfsStreams } from "./command.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "rtfs-streams-config-"))
@@ -33,6 +34,15 @@ describe("--config", () => {
     expect(outcome.status).toBe(64)
     expect(outcome.stderr).toMatch(message)
   })
+
+  it.each(['{"connections": {"db": canary}}', "canary", '{"connections": {"db": "kafka://ana:canary@h" , ,}}'])(
+    "shows nothing of what is no JSON: %s",
+    async (text) => {
+      const error: unknown = await loadConfig(file(text)).catch((thrown: unknown) => thrown)
+      expect(String(error)).toMatch(/is no JSON: (Unexpected token|Expected)/)
+      expect(String(error)).not.toContain("canary")
+    }
+  )
 
   it("says which file is not there", async () => {
     const outcome = await rtfsStreams(["eval", "1", "--config", join(folder, "none.json")])
