@@ -14,7 +14,8 @@ export type FrameKind = "data" | "watermark" | "barrier" | "directive" | "error"
 export type FrameLayout = "value" | "rows" | "columns" | "lines" | "json"
 
 /**
- * A batch of items, or one signal, as bytes: the only thing that travels between actors.
+ * A batch of items, or one signal, as bytes, or as copies of which bytes are made on demand: the only thing that travels
+ * between actors.
  *
  * It stands for itself and never changes, so that it can be delivered again after a crash, handed to several receivers,
  * written to disk or moved to another thread.
