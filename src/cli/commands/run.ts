@@ -71,7 +71,7 @@ const isOfDraining = (error: unknown): boolean => {
 /** A URL may hold a password, and is not printed. */
 const whereLettersAre = ({ "data-dir": dataDir, store }: FlagValues): string => {
   if (store === "memory:" || (store === undefined && dataDir === undefined)) {
-    return "and are gone with this process: --data-dir DIR or --store URL would keep them as dead letters."
+    return "and kept in memory only: --data-dir DIR or --store URL would keep them as dead letters."
   }
   const place = store === undefined ? `--data-dir ${dataDir}` : "--store URL"
   return `and stored: rtfs-streams dead-letters list ${place} shows them.`
@@ -80,9 +80,9 @@ const whereLettersAre = ({ "data-dir": dataDir, store }: FlagValues): string => 
 /** What became of items that did not go through, one line for each kind: nothing is lost in silence. */
 const losses = ({ deadLettered, dropped, skipped, undrained }: RunReport, flags: FlagValues): ReadonlyArray<string> => [
   ...(undrained > 0 ? [`${undrained} items had been accepted and were not worked off in time.`] : []),
-  ...(skipped > 0 ? [`${skipped} items were left out, because a function failed on them (:on-failure :skip).`] : []),
-  ...(dropped > 0 ? [`${dropped} items were dropped by full buffers (:overflow).`] : []),
-  ...(deadLettered > 0 ? [`${deadLettered} items were given up on ${whereLettersAre(flags)}`] : [])
+  ...(skipped > 0 ? [`${items(skipped)} left out, because a function failed on them (:on-failure :skip).`] : []),
+  ...(dropped > 0 ? [`${items(dropped)} dropped by full buffers (:overflow).`] : []),
+  ...(deadLettered > 0 ? [`${items(deadLettered)} given up on ${whereLettersAre(flags)}`] : [])
 ]
 
 interface Surroundings {
@@ -124,3 +124,5 @@ const runProgram = async (
     if (host !== undefined) await within(shutdownTimeoutMs + cancelMs, host.stop({ timeout: shutdownTimeoutMs }), () => {})
   }
 }
+
+const items = (count: number): string => (count === 1 ? "1 item was" : `${count} items were`)
