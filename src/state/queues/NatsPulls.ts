@@ -6,7 +6,7 @@ import { lostQueue } from "./QueueFailure.ts"
 /** How long one request for messages stands. */
 const expiresMs = 1000
 
-/** Beyond that, how long its end may take to come; a request is lost with its connection. */
+/** Beyond that, how long its end may take to come. */
 const graceMs = 2000
 
 const typeHeader = "Content-Type"
@@ -64,6 +64,9 @@ export class NatsPulls {
     for (const { receipt } of this.arrivals.takeAll()) this.#connection.publish(receipt as string, "-NAK")
     await this.#connection.flush().catch(() => {})
   }
+
+  /** A request is lost with its connection. */
+  readonly lost = (): void => this.#isOver()
 
   close(): void {
     clearTimeout(this.#timer)

@@ -53,7 +53,7 @@ export class NatsQueue implements QueueBackend {
     return Effect.map(
       Effect.acquireRelease(
         Effect.map(prepare, () => this.#pullsOf(queue)),
-        (pulls) => Effect.promise(() => pulls.stop().finally(() => pulls.close()))
+        (pulls) => Effect.promise(() => pulls.stop().finally(() => this.#forget(pulls)))
       ),
       (pulls): QueueSubscription => {
         // The server writes acknowledgements down a moment after it has taken them.
@@ -89,13 +89,15 @@ export class NatsQueue implements QueueBackend {
   }
 
   publish(queue: string, messages: ReadonlyArray<NewMessage>): Effect.Effect<void, QueueFailure> {
-    return this.#attempt(async () => {
+    const publishAll = async () => {
       const subject = await this.#subjectOf(queue)
+      const publishOne = ({ body, contentType, headers, key }: NewMessage) =>
+        this.#nats.client.publish(subject, body, { msgID: key, headers: this.#headersOf({ ...headers, [typeHeader]: contentType }) })
+      await Promise.all(messages.map(publishOne))
+    }
+    return this.#attempt(async () => {
       try {
-        const sent = messages.map(({ body, contentType, headers, key }) =>
-          this.#nats.client.publish(subject, body, { msgID: key, headers: this.#headersOf({ ...headers, [typeHeader]: contentType }) })
-        )
-        await Promise.all(sent)
+        await this.#unlessLost(publishAll)
       } catch (error) {
         // It may have been deleted.
         this.#subjects.delete(queue)
@@ -116,7 +118,28 @@ export class NatsQueue implements QueueBackend {
   #pullsOf(queue: string): NatsPulls {
     const { connection, newInbox } = this.#nats
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${streamOf(queue)}.${durable}`
-    return new NatsPulls(connection, { location: this.location, subject, inbox: newInbox() })
+    const pulls = new NatsPulls(connection, { location: this.location, subject, inbox: newInbox() })
+    this.#nats.whenLost.add(pulls.lost)
+    return pulls
+  }
+
+  #forget(pulls: NatsPulls): void {
+    this.#nats.whenLost.delete(pulls.lost)
+    pulls.close()
+  }
+
+  /** Whoever asked by a connection that is lost gets no answer; the client itself waits for one until its time is over. */
+  async #unlessLost<A>(ask: () => Promise<A>): Promise<A> {
+    const { isLost, whenLost } = this.#nats
+    if (isLost()) throw new Error("connection lost")
+    const { promise, reject } = Promise.withResolvers<never>()
+    const lost = () => reject(new Error("connection lost"))
+    whenLost.add(lost)
+    try {
+      return await Promise.race([ask(), promise])
+    } finally {
+      whenLost.delete(lost)
+    }
   }
 
   /** They were told to the server when this completes, since it works commands off in order. */
@@ -124,8 +147,10 @@ export class NatsQueue implements QueueBackend {
     return this.#attempt(async () => {
       const { connection } = this.#nats
       const payload = Buffer.from(what)
-      for (const { receipt } of deliveries) connection.publish(receipt as string, payload)
-      await connection.flush()
+      await this.#unlessLost(() => {
+        for (const { receipt } of deliveries) connection.publish(receipt as string, payload)
+        return connection.flush()
+      })
     })
   }
 
@@ -198,6 +223,9 @@ interface Nats {
   readonly manager: JetStreamManager
   readonly newHeaders: () => MsgHdrs
   readonly newInbox: () => string
+  /** Called when the connection is lost, and when there is one again. */
+  readonly whenLost: Set<() => void>
+  readonly isLost: () => boolean
 }
 
 /** Names of streams are narrow; different queues stay different. */
@@ -227,8 +255,21 @@ const connect = async ({ authority, location, url }: ServerUrl): Promise<Nats> =
     reconnectTimeWait: 250,
     timeout: 5000
   })
+  const whenLost = new Set<() => void>()
+  let isLost = false
+  const watch = async () => {
+    for await (const { type } of connection.status()) {
+      if (type !== "disconnect" && type !== "reconnect") continue
+      isLost = type === "disconnect"
+      // At the second time, what was asked for while there was none.
+      for (const tell of whenLost) tell()
+    }
+  }
+  void watch()
   return {
     connection,
+    whenLost,
+    isLost: () => isLost,
     client: jetstream(connection),
     manager: await jetstreamManager(connection),
     newHeaders: () => transport.headers(),
