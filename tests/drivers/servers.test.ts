@@ -32,7 +32,7 @@ for (const [name, found] of servers) {
     for (const { scenario } of serverCases.filter((each) => each.server === name)) {
       it(`in the middle of a stream, and started again: ${scenario} adds up`, async () => {
         const own = ownKills.includes(`${name}/${scenario}`) ? 1 : 0
-        const options = { server: name, scenario, items: 1600, serverKills: 1, ownKills: own, seed: 5, itemsPerPause: 1 }
+        const options = { server: name, scenario, items: 1000, serverKills: 1, ownKills: own, seed: 5, itemsPerPause: 1 }
         const report = await serverRun(options, server)
         expect({ ...report, broken: promises(report) }).toMatchObject({ killedServers: 1, killedProcesses: own, broken: [] })
       }, 60_000)

@@ -24,22 +24,26 @@ export const promises = (report: ServerRunReport): ReadonlyArray<string> => {
     failures,
     items,
     killedProcesses,
+    killedServers,
     left,
     lost,
     repeated,
     repeatedLetters,
     scenario,
+    server,
     stalls,
     unseenOutages
   } = report
   const broken: Array<string> = [...failures]
   const hold = (isKept: boolean, what: string) => void (isKept || broken.push(what))
   hold(lost === 0, `${lost} lost`)
-  // What a killed process had begun comes again. A server that is killed repeats nothing.
-  const mostRepeated = scenario === "queue" ? 2 * 1000 * killedProcesses : 0
+  // What a killed process had begun comes again. A server that is killed repeats nothing, but for RabbitMQ, which does not drop
+  // what is published again because nobody heard that it was taken: four batches of 20.
+  const publishedTwice = server === "rabbitmq" && scenario === "queue" ? 4 * 20 * killedServers : 0
+  const mostRepeated = scenario === "queue" ? 2 * 1000 * killedProcesses + publishedTwice : 0
   hold(repeated <= mostRepeated, `${repeated} repeated`)
   hold(deadLetters === expectedDeadLetters, `${deadLetters} dead letters instead of ${expectedDeadLetters}`)
-  hold(repeatedLetters === 0 || (scenario === "queue" && killedProcesses > 0), `${repeatedLetters} dead letters twice`)
+  hold(repeatedLetters === 0 || mostRepeated > 0, `${repeatedLetters} dead letters twice`)
   hold(scenario !== "queue" || brokenMessages === ids(items, brokenMessage), `${brokenMessages} unreadable messages`)
   hold(left === 0, `${left} left in the queue`)
   hold(stalls === 0, `another stream stood still ${stalls} times`)

@@ -5,11 +5,11 @@ import { openQueueBackend } from "../../src/state/index.ts"
 import { freshQueue, servers } from "../state/queues/queueServers.ts"
 import { CutProxy } from "../state/queues/CutProxy.ts"
 import { backends } from "../host/databaseBackends.ts"
+import { bodyBytes, fill, mostBytes, queryOf } from "./serversPressure.ts"
 
 // What a peer sends into a stream whose consumer has stopped taking; for HTTP and WebSocket tests/capabilities/network has the same.
+// With a consumer that is slow: node tests/drivers/serversPressure.ts
 
-const mostBytes = 48 * 1024 ** 2
-const bodyBytes = 32 * 1024
 /** Twice of what may come. */
 const messages = (2 * mostBytes) / bodyBytes
 
@@ -49,8 +49,7 @@ describe("a consumer that takes nothing more is sent no more than 48 MB", () => 
   for (const { missing, name, url } of databases) {
     it.skipIf(missing !== undefined)(`by ${name}${missing === undefined ? "" : ` (skipped: ${missing})`}`, async () => {
       const proxy = await CutProxy.to(url)
-      const rows = name === "PostgreSQL" ? `generate_series(1, ${messages}) AS seq` : `seq_1_to_${messages}`
-      const query = `(call :stream.db.query "SELECT seq, repeat('x', ${bodyBytes}) AS pad FROM ${rows}" {:connection :db-conn})`
+      const query = queryOf(name === "PostgreSQL" ? "postgres" : "mariadb", messages)
       const bare = new URL(url)
       bare.search = ""
       if (name === "MariaDB") bare.pathname = "/test"
@@ -66,22 +65,7 @@ describe("a consumer that takes nothing more is sent no more than 48 MB", () => 
       `by ${unavailable === undefined ? name : `${name} (skipped: ${unavailable})`}`,
       async () => {
         const queue = freshQueue()
-        const batch = Array.from({ length: 64 }, (_, at) => ({
-          body: Buffer.alloc(bodyBytes, "x"),
-          contentType: "text/plain",
-          headers: {},
-          time: 0,
-          key: String(at)
-        }))
-        const fill = Effect.flatMap(openQueueBackend(url), (backend) =>
-          Effect.forEach(Array.from({ length: messages / 64 }), (_, round) =>
-            backend.publish(
-              queue,
-              batch.map((message) => ({ ...message, key: `${round}-${message.key}` }))
-            )
-          )
-        )
-        await Effect.runPromise(Effect.scoped(fill))
+        await Effect.runPromise(Effect.scoped(Effect.flatMap(openQueueBackend(url), (backend) => fill(backend, queue, messages))))
         const bytes = await received(proxy, { queue: url }, `(call :stream.queue.consume "${queue}")`)
         expect(bytes).toBeGreaterThan(5 * bodyBytes)
         expect(bytes).toBeLessThan(mostBytes)
