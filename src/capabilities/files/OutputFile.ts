@@ -22,7 +22,9 @@ export interface OutputFileOptions {
    * The output of a checkpointed stream: `discard` keeps what was written, for whoever goes on with it, and the part
    * file is the same in every process (`name`).
    */
-  readonly durable?: { readonly name: string; /** All of it was on the disk before: it may be under its name already. */ readonly isSealed: boolean } | undefined
+  readonly durable?:
+    | { readonly name: string; /** All of it was on the disk before: it may be under its name already. */ readonly isSealed: boolean }
+    | undefined
 }
 
 /** How far an output has got, as a plain value. */
@@ -222,7 +224,10 @@ const openPart = async (options: OutputFileOptions): Promise<Opened> => {
 }
 
 const durablePart = (target: string, name: string): string =>
-  `.${createHash("sha256").update(JSON.stringify([basename(target), name])).digest("hex").slice(0, 32)}.rtfs-part`
+  `.${createHash("sha256")
+    .update(JSON.stringify([basename(target), name]))
+    .digest("hex")
+    .slice(0, 32)}.rtfs-part`
 
 const partOf = ({ durable, target }: OutputFileOptions, place: string): string =>
   durable === undefined ? basename(place) : durablePart(target, durable.name)

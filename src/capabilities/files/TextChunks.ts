@@ -13,7 +13,12 @@ import { cutBetweenUtf8, decodeText, type Encoding, firstLoneSurrogate, malforme
  * **Fails** with `MalformedFile` for bytes that the encoding does not allow.
  * **Bounds** a batch holds chunks of 64 KiB together, or one that is larger.
  */
-export const textChunks = (options: { readonly path: string; readonly encoding: Encoding; readonly chunkBytes: number; readonly isEager?: boolean }): Decoder => {
+export const textChunks = (options: {
+  readonly path: string
+  readonly encoding: Encoding
+  readonly chunkBytes: number
+  readonly isEager?: boolean
+}): Decoder => {
   const { chunkBytes, isEager = false } = options
   const take = (window: ByteWindow) => {
     const items: Array<unknown> = []
@@ -24,7 +29,7 @@ export const textChunks = (options: { readonly path: string; readonly encoding: 
       if (held === 0 || (!isEager && held <= chunkBytes + 3 && !window.ended)) break
       const cut = cutChunk(window, options.encoding, chunkBytes)
       // The rest of a character is still to come.
-      if (isEager && !window.ended && (cut - window.start < 4 && cut === window.end) && !isWhole(window, options.encoding)) break
+      if (isEager && !window.ended && cut - window.start < 4 && cut === window.end && !isWhole(window, options.encoding)) break
       try {
         items.push(chunkOf(window, cut, options))
       } catch (error) {
@@ -59,7 +64,8 @@ const cutChunk = (window: ByteWindow, encoding: Encoding, chunkBytes: number): n
 }
 
 /** Whether what a window holds ends behind a character. */
-const isWhole = ({ bytes, end, start }: ByteWindow, encoding: Encoding): boolean => encoding !== "utf8" || cutBetweenUtf8(bytes, start, end) === end
+const isWhole = ({ bytes, end, start }: ByteWindow, encoding: Encoding): boolean =>
+  encoding !== "utf8" || cutBetweenUtf8(bytes, start, end) === end
 
 const isHighSurrogate = (bytes: Buffer, at: number): boolean => (bytes[at + 1]! & 0xfc) === 0xd8
 

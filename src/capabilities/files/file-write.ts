@@ -30,7 +30,11 @@ const options = {
   encoding: defaulted(choice(...encodings), "utf8", "how text becomes bytes; with :binary the items are bytes"),
   compression: defaulted(choice(...compressions), "auto", "how the file is compressed; :auto takes it from the name (.gz, .zst)"),
   mode: defaulted(choice("replace", "append"), "replace", "whether the file is replaced as a whole at the end, or grows"),
-  fsync: defaulted(flag, true, "whether the result is on the disk, not only in the system's memory, before the stream completes; that of a checkpointed stream always is"),
+  fsync: defaulted(
+    flag,
+    true,
+    "whether the result is on the disk, not only in the system's memory, before the stream completes; that of a checkpointed stream always is"
+  ),
   separator: optional(text, "with :csv, the one character between two fields (,)"),
   header: optional(flag, "with :csv, whether the names of the columns are the first row (true)"),
   "escape-formulas": optional(flag, "with :csv, puts ' before text that a spreadsheet would run as a formula (false)")
@@ -94,7 +98,9 @@ const open = (options: FileWriteOptions, files: FileOperations, context: OpenCon
       check: (piece) => refuseUnencodable(piece, encoding)
     })
     const writer = yield* Effect.acquireRelease(
-      Effect.sync(() => new FileWriter({ output, format, encoding, compression, path, items: from?.items ?? 0, isSealed: from?.isSealed ?? false })),
+      Effect.sync(
+        () => new FileWriter({ output, format, encoding, compression, path, items: from?.items ?? 0, isSealed: from?.isSealed ?? false })
+      ),
       (made) => Effect.sync(() => made.close())
     )
     if (from === undefined && compression === "none" && options.format !== "text") yield* attempt(() => endLastLine(output, options))
