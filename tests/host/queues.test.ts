@@ -89,6 +89,20 @@ for (const { leases, name, setting, unavailable, wait } of settings) {
       expect((await look((backend) => backend.depth(queue))).waiting).toBe(0)
     }, 20_000)
 
+    it("publishes together what an asynchronous function gave one by one", async () => {
+      const { look, options } = setting()
+      const queue = freshQueue()
+      const sent: Array<number> = []
+      const bindings = { data: range(300), later: async (n: number) => n, sent: (count: number) => void sent.push(count) }
+      const program = `(call :stream.await (call :stream.queue.produce "${queue}" {:data-stream (call :stream.map data {:transform later}) :batch-size 50 :on-sent sent}))`
+      await withHost({ ...options, bindings }, async (host) => {
+        expect((await host.run(program)).value).toEqual({ queue, sent: 300 })
+      })
+      expect(sent.reduce((sum, count) => sum + count, 0)).toBe(300)
+      expect(sent.length).toBeLessThan(60)
+      expect((await look((backend) => backend.depth(queue))).waiting).toBe(300)
+    }, 20_000)
+
     it("gives batches to :on-batch, and gives back what it failed on", async () => {
       const { look, options } = setting()
       const queue = freshQueue()

@@ -16,7 +16,11 @@ export const queueProduce = defineCapability({
   options: {
     queue: required(text, "the name of the queue"),
     "data-stream": required(stream, "the stream, or the collection, whose items become messages"),
-    "batch-size": defaulted(count, 50, "how many messages are published together"),
+    "batch-size": defaulted(
+      count,
+      50,
+      "how many messages are published together at most; fewer where no more items wait, so a lone one goes at once"
+    ),
     format,
     connection,
     "on-sent": optional(fn, "is called with how many messages have been confirmed, batch by batch")
@@ -28,11 +32,12 @@ export const queueProduce = defineCapability({
   delivery:
     "At least once, and each confirmed. A message that is published again after a failure or a resumption has the same key, by which the embedded queue, Redis and NATS drop it; RabbitMQ does not.",
   backpressure:
-    "Up to four batches are unconfirmed; meanwhile it takes nothing further. A queue that is full, and a server that is away, make the stream wait.",
+    "Up to four batches are unconfirmed; meanwhile it takes nothing further. Beside a frame it holds less than a batch, and less than 1 MiB. A queue that is full, and a server that is away, make the stream wait.",
   notes: [
     "The key of a message (its `message-key` header, on NATS `Nats-Msg-Id`, on RabbitMQ its message id) is made of the stream, of the item's place in it and of a checksum of the body. How long keys are known: see docs/queues.md.",
     "An item that has no form in the :format is an item failure: its policy says what becomes of it.",
-    "The result is a map with `:queue` and `:sent`."
+    "What came before a checkpoint is published and confirmed before the checkpoint is taken.",
+    "The result is a map with `:queue` and `:sent`, how many messages have been confirmed."
   ],
   example: `(call :stream.await (call :stream.queue.produce "orders" {:data-stream [{:id 1} {:id 2}]}))`,
   node: (options) => {
