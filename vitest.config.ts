@@ -13,6 +13,8 @@ export default defineConfig({
     testTimeout: 30_000,
     // Forks, not threads: the suites change process state (signals, working folder) and start workers of their own.
     pool: "forks",
+    // One for each core: most suites wait for processes, servers and disks, and few keep a core busy.
+    maxWorkers: "100%",
     execArgv: ["--expose-gc"]
   }
 })

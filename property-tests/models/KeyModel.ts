@@ -1,9 +1,10 @@
-import { Keyword, keyword, valuesEqual } from "../../src/serialization/index.ts"
+import { ErrorValue, Keyword, keyword, valuesEqual } from "../../src/serialization/index.ts"
 
 /** NaN equals nothing, but as a key it is one: here a name that no generated value has stands for it. */
 const named = (value: unknown): unknown => {
   if (Number.isNaN(value)) return keyword("not a number, as a key")
   if (Array.isArray(value)) return value.map(named)
+  if (value instanceof ErrorValue) return new ErrorValue({ ...value, data: named(value.data) })
   if (value instanceof Map) return new Map(Array.from(value, ([key, held]) => [named(key), named(held)]))
   if (typeof value === "object" && value !== null && isPlain(value)) {
     return Object.fromEntries(Object.entries(value).map(([key, held]) => [key, named(held)]))
