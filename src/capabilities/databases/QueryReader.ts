@@ -4,6 +4,7 @@ import * as Scope from "effect/Scope"
 import type { AsyncSource, Database, DatabaseCursor, OpenContext, SourceBatch } from "../../actors/index.ts"
 import { asking, sessionOf, waitOut } from "./connection.ts"
 import { DatabaseFailure } from "./errors.ts"
+import { PortionSize } from "./PortionSize.ts"
 
 export interface QueryOptions {
   readonly query: string
@@ -34,6 +35,7 @@ export class QueryReader {
   readonly #database: Database
   readonly #options: QueryOptions
   readonly #context: OpenContext
+  readonly #size: PortionSize
   #position: QueryPosition
   /** The cursor with the session that it is of, and the portion that it is asked for. */
   #cursor: { readonly cursor: DatabaseCursor; readonly scope: Scope.Closeable } | undefined
@@ -45,6 +47,7 @@ export class QueryReader {
     this.#database = database
     this.#options = options
     this.#context = context
+    this.#size = new PortionSize(options.fetchSize)
     this.#position = (context.position as QueryPosition | undefined) ?? { rows: 0, after: undefined }
   }
 
@@ -82,10 +85,10 @@ export class QueryReader {
   })
 
   get #portion(): Effect.Effect<SourceBatch | null, unknown> {
-    const { fetchSize, timeoutMs } = this.#options
+    const { timeoutMs } = this.#options
     return Effect.flatMap(this.#opened, ({ cursor }) => {
       // A read that is interrupted has been asked for: what comes of it is given to the next one.
-      const asked = asking(() => (this.#underWay ??= cursor.read(fetchSize)))
+      const asked = asking(() => (this.#underWay ??= cursor.read(this.#size.rows)))
       const answered = Effect.timeoutOrElse(asked, { duration: timeoutMs + answerMs, orElse: () => Effect.fail(this.#late()) })
       return Effect.flatMap(answered, (rows) => this.#take(rows))
     })
@@ -122,6 +125,7 @@ export class QueryReader {
       // The session is somebody else's from now on.
       return Effect.as(this.#close, null)
     }
+    this.#size.learn(rows)
     const { maxRows, orderKey } = this.#options
     const count = this.#position.rows + rows.length
     if (maxRows !== undefined && count > maxRows) return Effect.fail(this.#tooMany(maxRows))

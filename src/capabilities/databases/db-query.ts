@@ -19,7 +19,7 @@ export const dbQuery = defineCapability({
   options: {
     query: required(text, "one SELECT, WITH or VALUES; parameters are $1, $2 in PostgreSQL and ? elsewhere"),
     connection: optional(connectionName, "the database, by the host's name for it; left out, the only one there is"),
-    "fetch-size": defaulted(count, 1000, "rows that are asked for at once"),
+    "fetch-size": defaulted(count, 1000, "rows that are asked for at once, at most; of large rows as many as 8 MB hold"),
     params: optional(values, "the values of the parameters, in order; none becomes a part of the text"),
     "order-key": optional(
       text,
