@@ -83,10 +83,12 @@ export class NatsPulls {
       this.#status(message)
       return
     }
+    const isWanted = this.#left > 0
+    // Before it is given: whoever gets the last one asks for more at once.
+    if (isWanted && --this.#left === 0) this.#isOver()
     // One that comes so late that nobody may want it must not wait for its lease.
-    if (this.#isStopped && this.#left === 0) this.#connection.publish(reply, "-NAK")
+    if (this.#isStopped && !isWanted) this.#connection.publish(reply, "-NAK")
     else this.arrivals.push(deliveryOf(message, reply))
-    if (this.#left > 0 && --this.#left === 0) this.#isOver()
   }
 
   /** What the server says of a request: mostly that its time is over. */
