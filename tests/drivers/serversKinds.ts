@@ -6,7 +6,7 @@ import { connect as connectNats } from "@nats-io/transport-node"
 import amqplib from "amqplib"
 import mysql from "mysql2/promise"
 import pg from "pg"
-import { createClient } from "redis"
+import { withRedis } from "../state/withRedis.ts"
 import { NotPrepared, type Place, type ServerKind } from "./serversProcess.ts"
 
 const prepared = (program: string, args: ReadonlyArray<string>, { as, folder }: Place): void => {
@@ -138,13 +138,3 @@ export const withMySql = async <A>(url: string, body: (connection: mysql.Connect
   }
 }
 
-export const withRedis = async <A>(url: string, body: (client: ReturnType<typeof createClient>) => Promise<A>): Promise<A> => {
-  const client = createClient({ url, socket: { connectTimeout: 2000, reconnectStrategy: false } })
-  client.on("error", () => {})
-  try {
-    await client.connect()
-    return await body(client as never)
-  } finally {
-    client.destroy()
-  }
-}

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process"
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -10,6 +9,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { afterAll, describe, expect, it } from "vitest"
 import { StreamHost } from "rtfs-streams"
 import { openStateStore } from "../../src/state/index.ts"
+import { runConsumer } from "./runConsumer.ts"
 
 // P9: what was enqueued is dequeued; lost, unexpected and repeated messages are counted apart.
 
@@ -85,18 +85,7 @@ describe("a consumer that is killed", () => {
       await host.run(`(call :stream.queue.produce "work" {:data-stream data :batch-size 500})`)
     }
     /** Kills it once it has acknowledged something, without waiting for a good moment. */
-    const runProcess = (isKilled: boolean) =>
-      new Promise<string>((resolve) => {
-        const child = spawn(process.execPath, ["tests/host/queueConsumer.ts", store, work, "work"], {
-          stdio: ["ignore", "pipe", "inherit"]
-        })
-        let said = ""
-        child.stdout.on("data", (text: Buffer) => {
-          said += String(text)
-          if (isKilled && said.includes("acknowledged")) child.kill("SIGKILL")
-        })
-        child.on("close", () => resolve(said))
-      })
+    const runProcess = (isKilled: boolean) => runConsumer([store, work, "work"], isKilled)
     for (let round = 0; round < kills; round++) await runProcess(true)
     expect(await runProcess(false)).toContain("ended")
     const worked = existsSync(work) ? readFileSync(work, "utf8").trimEnd().split("\n").map(Number) : []

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -7,6 +6,7 @@ import { afterAll, describe, expect, it } from "vitest"
 import { StreamHost } from "rtfs-streams"
 import { openQueueBackend } from "../../src/state/index.ts"
 import { kafkaApi, KafkaMock } from "../state/queues/KafkaMock.ts"
+import { runConsumer } from "./runConsumer.ts"
 
 // Kafka as programs see it, against librdkafka's mock cluster.
 
@@ -119,17 +119,7 @@ describe.skipIf(!(first instanceof KafkaMock)).concurrent(title, () => {
     await host.run(`(call :stream.queue.produce "work" {:data-stream data :batch-size 500})`)
     await host[Symbol.asyncDispose]()
     const store = `sqlite:${join(folder, "killed.db")}`
-    const runProcess = (isKilled: boolean) =>
-      new Promise<string>((resolve) => {
-        const parameters = ["tests/host/queueConsumer.ts", store, work, "work", shared.url, "4"]
-        const child = spawn(process.execPath, parameters, { stdio: ["ignore", "pipe", "inherit"] })
-        let said = ""
-        child.stdout.on("data", (text: Buffer) => {
-          said += String(text)
-          if (isKilled && said.includes("acknowledged")) child.kill("SIGKILL")
-        })
-        child.on("close", () => resolve(said))
-      })
+    const runProcess = (isKilled: boolean) => runConsumer([store, work, "work", shared.url, "4"], isKilled)
     for (let round = 0; round < kills; round++) await runProcess(true)
     expect(await runProcess(false)).toContain("ended")
     const worked = readFileSync(work, "utf8").trimEnd().split("\n").map(Number)

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import pg from "pg"
-import { createClient } from "redis"
+import { withRedis } from "./withRedis.ts"
 
 // Servers on this machine, or where the environment says. Tests that need one which does not answer are skipped by name.
 
@@ -10,17 +10,6 @@ export const postgresUrl = process.env["TEST_POSTGRES_URL"] ?? "postgres://postg
 /** Of this run alone. */
 export const freshPrefix = () => `rtfs-streams-test:${randomBytes(6).toString("hex")}:`
 export const freshSchema = () => `rtfs_streams_test_${randomBytes(6).toString("hex")}`
-
-const withRedis = async <A>(body: (client: ReturnType<typeof createClient>) => Promise<A>, url = redisUrl): Promise<A> => {
-  const client = createClient({ url, socket: { connectTimeout: 2000, reconnectStrategy: false } })
-  client.on("error", () => {})
-  try {
-    await client.connect()
-    return await body(client as never)
-  } finally {
-    client.destroy()
-  }
-}
 
 const withPostgres = async <A>(body: (client: pg.Client) => Promise<A>): Promise<A> => {
   const client = new pg.Client({ connectionString: postgresUrl, connectionTimeoutMillis: 2000 })
@@ -39,19 +28,19 @@ const problemOf = (what: string, body: () => Promise<unknown>): Promise<string |
     (error: unknown) => `${what} does not answer (${(error as Error).message || String((error as { code?: string }).code)})`
   )
 
-export const redisProblem = () => problemOf(redisUrl, () => withRedis((client) => client.ping()))
+export const redisProblem = () => problemOf(redisUrl, () => withRedis(redisUrl, (client) => client.ping()))
 export const postgresProblem = () => problemOf(postgresUrl, () => withPostgres((client) => client.query("SELECT 1")))
 
-export const redisCommand = (url: string, ...args: ReadonlyArray<string>) => withRedis((client) => client.sendCommand([...args]), url)
+export const redisCommand = (url: string, ...args: ReadonlyArray<string>) => withRedis(url, (client) => client.sendCommand([...args]))
 export const postgresQuery = (text: string, values: Array<unknown> = []) =>
   withPostgres(async (client) => (await client.query(text, values)).rows as Array<Record<string, unknown>>)
 
 export const removeRedisKeys = (prefix: string, url = redisUrl) =>
-  withRedis(async (client) => {
+  withRedis(url, async (client) => {
     for await (const keys of client.scanIterator({ MATCH: `${prefix}*`, COUNT: 1000 })) {
       if (keys.length > 0) await client.del(keys)
     }
-  }, url)
+  })
 
 export const dropSchemas = (prefix: string) =>
   withPostgres(async (client) => {
